@@ -1,0 +1,70 @@
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+} from "node:crypto";
+
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
+const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+const VERIFY_KEYS_MAX = 20_000;
+const verifyKeys = new Map<string, KeyObject>();
+
+/** SHA-256 over all parts in order. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}
+
+/** HMAC-SHA-256 over all parts in order. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const mac = createHmac("sha256", key);
+  for (const part of parts) mac.update(part);
+  return new Uint8Array(mac.digest());
+}
+
+/** An Ed25519 key pair (RFC 8032): it signs, and knows its own public key of 32 bytes. */
+export interface SigningKey {
+  readonly publicKey: Uint8Array;
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** The Ed25519 key pair of a 32-byte seed. */
+export function signingKey(seed: Uint8Array): SigningKey {
+  const der = Buffer.concat([PKCS8_PREFIX, seed]);
+  const secret = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
+  return {
+    publicKey: new Uint8Array(spki.subarray(-32)),
+    sign: (message) => new Uint8Array(nodeSign(null, message, secret)),
+  };
+}
+
+/** Whether an Ed25519 signature holds. A key or signature that is malformed just does not hold. */
+export function verifySignature(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== 32 || signature.length !== 64) return false;
+  try {
+    return nodeVerify(null, message, verifyKeyOf(publicKey), signature);
+  } catch {
+    return false;
+  }
+}
+
+function verifyKeyOf(publicKey: Uint8Array): KeyObject {
+  const id = Buffer.from(publicKey).toString("latin1");
+  const known = verifyKeys.get(id);
+  if (known) return known;
+  const der = Buffer.concat([SPKI_PREFIX, publicKey]);
+  const key = createPublicKey({ key: der, format: "der", type: "spki" });
+  if (verifyKeys.size >= VERIFY_KEYS_MAX) verifyKeys.clear();
+  verifyKeys.set(id, key);
+  return key;
+}
