@@ -7,6 +7,7 @@ import {
   sign as nodeSign,
   verify as nodeVerify,
 } from "node:crypto";
+import { isWeakKey } from "./weak-key.ts";
 
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
@@ -44,7 +45,10 @@ export function signingKey(seed: Uint8Array): SigningKey {
   };
 }
 
-/** Whether an Ed25519 signature holds. A key or signature that is malformed just does not hold. */
+/**
+ * Whether an Ed25519 signature holds. A key or signature that is malformed just does not hold, nor
+ * does a key of small order; that S is canonical is already checked below us.
+ */
 export function verifySignature(
   publicKey: Uint8Array,
   message: Uint8Array,
@@ -52,16 +56,18 @@ export function verifySignature(
 ): boolean {
   if (publicKey.length !== 32 || signature.length !== 64) return false;
   try {
-    return nodeVerify(null, message, verifyKeyOf(publicKey), signature);
+    const key = verifyKeyOf(publicKey);
+    return key !== undefined && nodeVerify(null, message, key, signature);
   } catch {
     return false;
   }
 }
 
-function verifyKeyOf(publicKey: Uint8Array): KeyObject {
+function verifyKeyOf(publicKey: Uint8Array): KeyObject | undefined {
   const id = Buffer.from(publicKey).toString("latin1");
   const known = verifyKeys.get(id);
   if (known) return known;
+  if (isWeakKey(publicKey)) return undefined;
   const der = Buffer.concat([SPKI_PREFIX, publicKey]);
   const key = createPublicKey({ key: der, format: "der", type: "spki" });
   if (verifyKeys.size >= VERIFY_KEYS_MAX) verifyKeys.clear();
