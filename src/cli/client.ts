@@ -1,0 +1,158 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PoolError, REFUSALS, type RefusalKind } from "@/std/errors.ts";
+import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
+
+const TIMEOUT_MS = 15_000;
+const TOKEN_FILE = "operator.token";
+
+/** How a command reaches its pool. */
+export interface ClientFlags extends ConfigFlags {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** What a request may carry. */
+export interface Ask {
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The HTTP API of one pool, with the operator's token. */
+export class Client {
+  readonly url: string;
+  readonly #token: string | undefined;
+
+  constructor(url: string, token: string | undefined) {
+    this.url = url.replace(/\/$/, "");
+    this.#token = token;
+  }
+
+  /** The JSON answer of a route; refuses with what the pool refused with. */
+  async json<T = Record<string, unknown>>(method: string, path: string, ask: Ask = {}): Promise<T> {
+    const answer = await this.#fetch(method, path, ask);
+    return (await answer.json()) as T;
+  }
+
+  /** The text of a route, whatever its type. */
+  async text(method: string, path: string, ask: Ask = {}): Promise<string> {
+    return (await this.#fetch(method, path, ask)).text();
+  }
+
+  /** The body whatever the status: for health, which says no with 503. */
+  async peek<T>(path: string): Promise<{ readonly status: number; readonly body: T }> {
+    const answer = await this.#send("GET", path, {});
+    return { status: answer.status, body: (await answer.json()) as T };
+  }
+
+  /** All items of a paged list. */
+  async *items<T>(
+    path: string,
+    query: Readonly<Record<string, string | undefined>> = {},
+  ): AsyncGenerator<T> {
+    let cursor: string | undefined;
+    do {
+      const page: { items: T[]; next_cursor?: string | null } = await this.json("GET", path, {
+        query: { limit: "500", ...query, cursor },
+      });
+      yield* page.items;
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  async #fetch(method: string, path: string, ask: Ask): Promise<Response> {
+    const answer = await this.#send(method, path, ask);
+    if (answer.ok) return answer;
+    throw await refusalOf(answer);
+  }
+
+  async #send(method: string, path: string, ask: Ask): Promise<Response> {
+    const url = new URL(this.url + path);
+    for (const [name, value] of Object.entries(ask.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    const headers = new Headers(ask.headers);
+    if (this.#token) headers.set("authorization", `Bearer ${this.#token}`);
+    const init: RequestInit = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) };
+    if (ask.body !== undefined) {
+      headers.set("content-type", "application/json");
+      init.body = JSON.stringify(ask.body);
+    }
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      throw unreachable(this.url, error);
+    }
+  }
+}
+
+/** The client of the pool the flags name: `--url` and `--token`, or the local one with its token file. */
+export function openClient(
+  flags: ClientFlags,
+  environment: NodeJS.ProcessEnv = process.env,
+): Client {
+  const url = flags.url ?? environment["GALAXY_POOL_URL"];
+  const token = flags.token ?? environment["GALAXY_POOL_TOKEN"];
+  if (url !== undefined) return new Client(url, token);
+  const { configuration } = loadConfiguration(flags);
+  const dataDir = String(configuration.value("storage.data_dir"));
+  const local = localUrl(dataDir) ?? `http://127.0.0.1:${configuration.value("http.port")}`;
+  return new Client(local, token ?? localToken(dataDir));
+}
+
+/** What `serve` wrote about where it listens: needed when the port is 0. */
+function localUrl(dataDir: string): string | undefined {
+  const path = join(dataDir, "listening.json");
+  if (!existsSync(path)) return undefined;
+  try {
+    return (JSON.parse(readFileSync(path, "utf8")) as { plain?: string[] }).plain?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function localToken(dataDir: string): string {
+  const path = join(dataDir, TOKEN_FILE);
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    const why = existsSync(path) ? "cannot be read by this user" : "does not exist";
+    throw new PoolError(
+      "denied",
+      "cli.no_token",
+      `The operator's token ${path} ${why}. Run as the user who owns the pool (sudo), run "galaxy-pool init" first, or give --url and --token.`,
+      {},
+      error,
+    );
+  }
+}
+
+async function refusalOf(answer: Response): Promise<PoolError> {
+  const problem = (await answer.json().catch(() => ({}))) as {
+    code?: string;
+    detail?: string;
+    errors?: { path: string; message: string }[];
+  };
+  const detail = problem.detail ?? `The pool answered ${answer.status}.`;
+  return new PoolError(kindOf(answer.status), problem.code ?? "http.refused", detail, {
+    ...(problem.errors ? { errors: problem.errors } : {}),
+  });
+}
+
+function kindOf(status: number): RefusalKind {
+  const kinds = Object.keys(REFUSALS) as RefusalKind[];
+  return (
+    kinds.find((kind) => REFUSALS[kind].http === status) ?? (status < 500 ? "invalid" : "internal")
+  );
+}
+
+function unreachable(url: string, error: unknown): PoolError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new PoolError(
+    "unavailable",
+    "cli.unreachable",
+    `No pool answers at ${url} (${why}). Is it running? Try "galaxy-pool serve" or "systemctl status galaxy-pool", or name another with --url.`,
+  );
+}

@@ -1,0 +1,170 @@
+import { existsSync, readFileSync } from "node:fs";
+import { poolModules } from "@/app.ts";
+import {
+  type ConfigKey,
+  type Configuration,
+  configKeys,
+  configure,
+  flatten,
+  type Layer,
+} from "@/kernel/config.ts";
+import { PoolError } from "@/std/errors.ts";
+import { absolute, defaultLocations } from "./locations.ts";
+
+/** What a person may say about configuration on the command line. */
+export interface ConfigFlags {
+  readonly config?: string | undefined;
+  readonly data?: string | undefined;
+  /** `key=value`, dotted keys. */
+  readonly set?: readonly string[] | undefined;
+}
+
+/** The configuration of a pool, and the file it came from (which need not exist). */
+export interface LoadedConfiguration {
+  readonly configuration: Configuration;
+  readonly file: string;
+  readonly fileExists: boolean;
+}
+
+/** The names the sources of this project use in the environment (api.md, section 4). */
+const SEED_NAMES: Readonly<Record<string, string>> = {
+  NODE_MANAGEMENT_PORT: "http.port",
+  DATABASE_URL: "database.url",
+  MAX_NODES_PER_POOL: "registry.max_nodes",
+  PAYOUT_THRESHOLD_USDT: "payout.threshold_usdt",
+  POOT_CALCULATION_INTERVAL: "poot.interval_seconds",
+  PAYOUT_PROCESSING_INTERVAL: "payout.interval_seconds",
+  LOG_LEVEL: "logging.level",
+};
+
+/** Sections of the seeds whose module this build lacks. */
+const ABSENT_SECTIONS: Readonly<Record<string, string>> = {
+  stake: "stake",
+  validator: "validator",
+  consensus: "validator",
+  network: "federation",
+  api: "validator",
+  plugins: "plugins",
+};
+
+/** Variables that steer the command line or the installer, not the pool. */
+const OTHER_VARIABLES = new Set(["CONFIG", "DATA", "URL", "TOKEN", "VERSION"]);
+const PREFIX = "GALAXY_POOL_";
+
+/** Every key this build knows. */
+export function knownKeys(): ConfigKey[] {
+  return configKeys(poolModules("sqlite"));
+}
+
+/**
+ * Flags over environment over file over defaults. Refuses unknown keys, values out of limits, a file
+ * that cannot be read, MONGODB_URI, and sections of modules this build lacks.
+ */
+export function loadConfiguration(
+  flags: ConfigFlags,
+  environment: NodeJS.ProcessEnv = process.env,
+): LoadedConfiguration {
+  const keys = knownKeys();
+  const file = absolute(
+    flags.config ?? environment[`${PREFIX}CONFIG`] ?? defaultLocations(environment).config,
+  );
+  const fileExists = existsSync(file);
+  if (flags.config !== undefined && !fileExists) throw fileMissing(file);
+  const layers = [
+    builtInLayer(environment),
+    ...(fileExists ? [fileLayer(file, keys)] : []),
+    environmentLayer(environment, keys),
+    flagLayer(flags),
+  ];
+  return { configuration: configure(keys, layers), file, fileExists };
+}
+
+function builtInLayer(environment: NodeJS.ProcessEnv): Layer {
+  const data = environment[`${PREFIX}DATA`] ?? defaultLocations(environment).poolData;
+  return { origin: () => "default", values: new Map([["storage.data_dir", data]]) };
+}
+
+function fileLayer(file: string, keys: readonly ConfigKey[]): Layer {
+  const values = flatten(parseFile(file), keys);
+  for (const path of values.keys()) refuseAbsent(path, file);
+  return { origin: () => `file ${file}`, values };
+}
+
+function parseFile(file: string): unknown {
+  try {
+    const text = readFileSync(file, "utf8");
+    return file.endsWith(".toml") ? Bun.TOML.parse(text) : (Bun.YAML.parse(text) ?? {});
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "unreadable";
+    throw new PoolError(
+      "invalid",
+      "config.unreadable",
+      `${file} cannot be read as ${file.endsWith(".toml") ? "TOML" : "YAML"}: ${why}. Mend it, or name another with --config.`,
+    );
+  }
+}
+
+function environmentLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigKey[]): Layer {
+  if (environment["MONGODB_URI"] !== undefined) throw mongoRefused();
+  const byVariable = new Map(keys.map((key) => [key.variable, key.path]));
+  const values = new Map<string, unknown>();
+  const names = new Map<string, string>();
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined) continue;
+    const path = SEED_NAMES[name] ?? byVariable.get(name) ?? strangerPath(name, values);
+    if (path === undefined) continue;
+    if (SEED_NAMES[name] !== undefined && names.has(path)) continue;
+    values.set(path, value);
+    names.set(path, name);
+  }
+  return { origin: (path) => `environment ${names.get(path) ?? path}`, values };
+}
+
+/** An unknown GALAXY_POOL_ variable becomes an unknown key, so that it is refused like one. */
+function strangerPath(name: string, _values: ReadonlyMap<string, unknown>): string | undefined {
+  if (!name.startsWith(PREFIX) || OTHER_VARIABLES.has(name.slice(PREFIX.length))) return undefined;
+  const path = name.slice(PREFIX.length).toLowerCase().replace("_", ".");
+  refuseAbsent(path, `environment ${name}`);
+  return path;
+}
+
+function flagLayer(flags: ConfigFlags): Layer {
+  const values = new Map<string, unknown>();
+  for (const pair of flags.set ?? []) {
+    const at = pair.indexOf("=");
+    if (at < 1) {
+      throw new PoolError("invalid", "config.invalid", `--set ${pair}: write it as key=value.`);
+    }
+    refuseAbsent(pair.slice(0, at), "--set");
+    values.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+  if (flags.data !== undefined) values.set("storage.data_dir", absolute(flags.data));
+  return { origin: () => "flag", values };
+}
+
+function refuseAbsent(path: string, origin: string): void {
+  const section = path.split(".")[0] ?? "";
+  const module = ABSENT_SECTIONS[section];
+  if (module === undefined) return;
+  throw new PoolError(
+    "unimplemented",
+    "config.module_missing",
+    `"${path}" (${origin}) belongs to the module "${module}", which this build does not have. Remove the section "${section}".`,
+  );
+}
+
+function mongoRefused(): PoolError {
+  return new PoolError(
+    "invalid",
+    "config.mongodb",
+    "MONGODB_URI is set, but this program keeps its data in SQLite or PostgreSQL. Unset it; to use a server set DATABASE_URL=postgres://…",
+  );
+}
+
+function fileMissing(file: string): PoolError {
+  return new PoolError(
+    "not_found",
+    "config.missing",
+    `There is no configuration file ${file}. Make one with "galaxy-pool init --config ${file}", or leave --config away.`,
+  );
+}

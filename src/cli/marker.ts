@@ -1,0 +1,49 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { toHex, utf8 } from "@/std/bytes.ts";
+import { sha256 } from "@/std/crypto.ts";
+import { PoolError } from "@/std/errors.ts";
+
+/** What `init` leaves beside the configuration, so that an unmounted disk is not mistaken for a new pool. */
+interface Marker {
+  readonly data_dir: string;
+  readonly installation_id: string;
+  readonly initialised_at: string;
+}
+
+/** The file that says that a data folder was initialised; one for each folder. */
+export function markerPath(configFile: string, dataDir: string): string {
+  const name = toHex(sha256(utf8(dataDir))).slice(0, 12);
+  return join(dirname(configFile), `initialised-${name}.json`);
+}
+
+/** Leaves the marker. */
+export function leaveMarker(configFile: string, dataDir: string, installationId: string): void {
+  const path = markerPath(configFile, dataDir);
+  const marker: Marker = {
+    data_dir: dataDir,
+    installation_id: installationId,
+    initialised_at: new Date().toISOString(),
+  };
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(marker, null, 2)}\n`, { mode: 0o644 });
+}
+
+/** Refuses an empty data folder whose marker says that it should not be empty (`data.vanished`). */
+export function requireNotVanished(configFile: string, dataDir: string): void {
+  const path = markerPath(configFile, dataDir);
+  if (!existsSync(path) || !isEmpty(dataDir)) return;
+  const { installation_id, initialised_at } = JSON.parse(readFileSync(path, "utf8")) as Marker;
+  throw new PoolError(
+    "precondition",
+    "data.vanished",
+    `The data folder ${dataDir} is empty, but it was initialised on ${initialised_at} (installation ${installation_id}). ` +
+      `Is its disk mounted? If the data is really gone and you want a new, empty pool, remove ${path} and run "galaxy-pool init".`,
+  );
+}
+
+function isEmpty(folder: string): boolean {
+  return (
+    !existsSync(folder) || readdirSync(folder).filter((name) => name !== "lost+found").length === 0
+  );
+}

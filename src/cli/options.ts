@@ -1,0 +1,40 @@
+import type { Command } from "commander";
+import { type Client, type ClientFlags, openClient } from "./client.ts";
+
+/** What the command line ends with; a command sets it when it is not simply done. */
+export class Outcome {
+  code = 0;
+}
+
+/** Adds where the configuration of the pool is. */
+export function configOptions(command: Command): Command {
+  return command
+    .option("--config <file>", "configuration file (YAML or TOML)")
+    .option("--data <folder>", "data folder, over what the configuration says")
+    .option("--set <key=value>", "set one configuration key; repeatable", collect, []);
+}
+
+/** Adds how to reach a running pool. */
+export function clientOptions(command: Command): Command {
+  return configOptions(command)
+    .option("--url <url>", "another pool's HTTP address (default: the local one)")
+    .option("--token <token>", "credentials for --url (default: the operator's token file)")
+    .option("--json", "print JSON");
+}
+
+/** A command that asks the pool: its arguments come as a list, then flags and the client. */
+export function asking<Flags extends ClientFlags>(
+  command: Command,
+  act: (client: Client, flags: Flags, args: readonly string[]) => Promise<void>,
+): Command {
+  return clientOptions(command).action(async (...given: unknown[]) => {
+    const flags = given.at(-2) as Flags;
+    const args = given.slice(0, -2).filter((word): word is string => typeof word === "string");
+    await act(openClient(flags), flags, args);
+  });
+}
+
+/** Collects a repeatable option. */
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

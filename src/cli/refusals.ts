@@ -1,0 +1,37 @@
+import { isRefusal, type PoolError } from "@/std/errors.ts";
+
+/** What a command ends with (api.md, section 3). */
+export const EXIT = {
+  done: 0,
+  refused: 1,
+  usage: 2,
+  unreachable: 3,
+  checkFailed: 4,
+  fault: 70,
+} as const;
+
+/** The exit code of a refusal. */
+export function exitCodeOf(refusal: PoolError): number {
+  return refusal.kind === "unavailable" || refusal.kind === "deadline"
+    ? EXIT.unreachable
+    : EXIT.refused;
+}
+
+/** Says a refusal on standard error: what, why and what to do; or the fault of our own it is. */
+export function tellRefusal(thrown: unknown, json: boolean): number {
+  if (!isRefusal(thrown)) {
+    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    console.error(`galaxy-pool: a fault of our own: ${text}`);
+    return EXIT.fault;
+  }
+  if (json) {
+    const { code, message, details } = thrown;
+    console.error(JSON.stringify({ schema_version: 1, error: { code, message, ...details } }));
+    return exitCodeOf(thrown);
+  }
+  console.error(`galaxy-pool: ${thrown.message}`);
+  for (const { path, message } of thrown.details.errors ?? [])
+    console.error(`  ${path}: ${message}`);
+  console.error(`  code: ${thrown.code}`);
+  return exitCodeOf(thrown);
+}

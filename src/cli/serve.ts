@@ -1,0 +1,89 @@
+import type { Logger } from "pino";
+import { poolModules } from "@/app.ts";
+import { Kernel } from "@/kernel/kernel.ts";
+import { VERSION } from "@/std/version.ts";
+import { type ConfigFlags, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
+import { openLog } from "./logging.ts";
+import { requireNotVanished } from "./marker.ts";
+import { EXIT, tellRefusal } from "./refusals.ts";
+
+const STOP_FORCE_MS = 15_000;
+
+/** Runs the pool until it is told to stop. SIGTERM and SIGINT stop it, SIGHUP reloads the configuration. */
+export async function serve(flags: ConfigFlags): Promise<number> {
+  const loaded = loadConfiguration(flags);
+  requireNotVanished(loaded.file, String(loaded.configuration.value("storage.data_dir")));
+  const log = openLog(loaded.configuration);
+  const ended = Promise.withResolvers<number>();
+  watchFaults(log, ended.resolve);
+  watchSignals(log, ended.resolve);
+
+  const kernel = await startPool(loaded, log, ended.resolve);
+  const reload = (): void => reloadPool(kernel, flags, log);
+  process.on("SIGHUP", reload);
+  log.info({ version: VERSION, pid: process.pid }, "the pool is up");
+
+  const code = await ended.promise;
+  forceStop(log, code);
+  await kernel.stop();
+  log.info({ code }, "the pool has stopped");
+  return code;
+}
+
+/** Starts all modules of a pool. */
+export function startPool(
+  loaded: LoadedConfiguration,
+  log: Logger,
+  end: (code: number) => void,
+): Promise<Kernel> {
+  return Kernel.start(modulesFor(loaded), {
+    log,
+    configuration: loaded.configuration,
+    onFatal: (fault) => {
+      log.fatal({ err: fault }, "a fault ends the process");
+      end(EXIT.fault);
+    },
+  });
+}
+
+function modulesFor({ configuration }: LoadedConfiguration) {
+  const url = String(configuration.value("database.url") ?? "");
+  return poolModules(/^postgres(ql)?:/.test(url) ? "postgres" : "sqlite");
+}
+
+function watchSignals(log: Logger, end: (code: number) => void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      log.info({ signal }, "the pool is stopping");
+      end(EXIT.done);
+    });
+  }
+}
+
+function watchFaults(log: Logger, end: (code: number) => void): void {
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (fault: unknown) => {
+      log.fatal({ err: fault }, "a fault of our own ends the process");
+      end(EXIT.fault);
+    });
+  }
+}
+
+function reloadPool(kernel: Kernel, flags: ConfigFlags, log: Logger): void {
+  try {
+    const { applied, restart } = kernel.reload(loadConfiguration(flags).configuration);
+    log.info({ applied, restart }, "the configuration was reloaded");
+    if (restart.length > 0) log.warn({ keys: restart }, "these changes need a restart");
+  } catch (error) {
+    tellRefusal(error, false);
+    log.error({ err: error }, "the configuration was not reloaded; the old one stays");
+  }
+}
+
+function forceStop(log: Logger, code: number): void {
+  const timer = setTimeout(() => {
+    log.error("a module did not stop in time; the process ends all the same");
+    process.exit(code);
+  }, STOP_FORCE_MS);
+  timer.unref();
+}

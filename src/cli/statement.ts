@@ -1,0 +1,27 @@
+import type { Command } from "commander";
+import type { Client, ClientFlags } from "./client.ts";
+import { asking, type Outcome } from "./options.ts";
+
+interface Flags extends ClientFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly format?: string;
+}
+
+/** `statement NODE`: a signed account of a period, as JSON or CSV on standard output. */
+export function statementCommand(program: Command, _outcome: Outcome): void {
+  asking(
+    program.command("statement <node>").description("print a node's signed statement"),
+    statement,
+  )
+    .option("--from <time>", "RFC 3339 time or date (default: the start)")
+    .option("--to <time>", "RFC 3339 time or date (default: now)")
+    .option("--format <format>", "json or csv", "json");
+}
+
+async function statement(client: Client, flags: Flags, [node]: readonly string[]): Promise<void> {
+  const query = { from: flags.from, to: flags.to, format: flags.json ? "json" : flags.format };
+  const path = `/api/v1/statements/${encodeURIComponent(node ?? "")}`;
+  const text = await client.text("GET", path, { query });
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}

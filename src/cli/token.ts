@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import type { Client, ClientFlags } from "./client.ts";
+import { asking, type Outcome } from "./options.ts";
+import { print } from "./output.ts";
+
+interface TokenView {
+  readonly token_id: string;
+  readonly token?: string;
+  readonly pool_id: string;
+  readonly uses_left: number;
+  readonly expires_at: string;
+  readonly node_name?: string | null;
+  readonly specialization?: string | null;
+  readonly state?: string;
+}
+
+interface Flags extends ClientFlags {
+  readonly pool?: string;
+  readonly uses?: string;
+  readonly ttl?: string;
+  readonly nodeName?: string;
+  readonly specialization?: string;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** `token create|list|revoke`. */
+export function tokenCommands(program: Command, _outcome: Outcome): void {
+  const token = program.command("token").description("tokens with which nodes join");
+  asking(token.command("create").description("make a join token; it is shown once"), create)
+    .option("--pool <pool>", "the pool it is for (default: the only or first one)")
+    .option("--uses <n>", "how many nodes may join with it", "1")
+    .option("--ttl <time>", "how long it is good: 30m, 1h, 7d", "1h")
+    .option("--node-name <name>", "only for a node of this name")
+    .option("--specialization <s>", "only for this specialization, approved at once")
+    .addHelpText("after", "\nExample:\n  galaxy-pool token create --uses 3 --ttl 1d");
+  asking(token.command("list").description("list the join tokens, without secrets"), list);
+  asking(token.command("revoke <token-id>").description("make a join token worthless"), revoke);
+}
+
+async function create(client: Client, flags: Flags): Promise<void> {
+  const body = {
+    ...(flags.pool ? { pool_id: flags.pool } : {}),
+    uses: Number(flags.uses),
+    ttl_seconds: secondsOf(flags.ttl ?? "1h"),
+    ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
+    ...(flags.specialization ? { specialization: flags.specialization } : {}),
+  };
+  const made = await client.json<TokenView>("POST", "/api/v1/tokens", { body });
+  if (flags.json) {
+    print.json({ ...made });
+    return;
+  }
+  print.line(made.token ?? "");
+  if (process.stdout.isTTY) {
+    print.line(`\nGood until ${made.expires_at}, ${made.uses_left} use(s). On the other machine:`);
+    print.line(`  galaxy-pool node join HOST --token ${made.token}`);
+  }
+}
+
+async function list(client: Client, flags: Flags): Promise<void> {
+  const tokens = await Array.fromAsync(client.items<TokenView>("/api/v1/tokens"));
+  if (flags.json) {
+    print.json({ items: tokens });
+    return;
+  }
+  const rows = tokens.map((one) => [
+    one.token_id,
+    one.pool_id,
+    one.uses_left,
+    one.expires_at,
+    one.state,
+  ]);
+  print.table(["token", "pool", "uses left", "expires", "state"], rows);
+}
+
+async function revoke(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
+  await client.text("DELETE", `/api/v1/tokens/${encodeURIComponent(id ?? "")}`);
+  if (flags.json) print.json({ revoked: id });
+  else print.line(`The token ${id} is revoked.`);
+}
+
+/** `90`, `30m`, `1h` or `7d` in seconds; anything else becomes NaN, which the pool refuses. */
+function secondsOf(text: string): number {
+  const match = /^(\d+)([smhd])?$/.exec(text);
+  return match ? Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1) : Number.NaN;
+}
