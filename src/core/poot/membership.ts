@@ -1,0 +1,2 @@
+/** Whether a node belongs to the pool; a heartbeat counts from a `member` only. */
+export type Membership = "member" | "suspended" | "left" | "removed";
