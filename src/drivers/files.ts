@@ -1,0 +1,144 @@
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, normalize, resolve } from "node:path";
+import { defineModule } from "@/kernel/module.ts";
+import type { Files } from "@/ports/files.ts";
+import { assert } from "@/std/assert.ts";
+import { utf8 } from "@/std/bytes.ts";
+
+declare module "@/kernel/module.ts" {
+  interface Services {
+    files: Files;
+  }
+}
+
+const TEMPORARY = ".new";
+
+/** The files below one folder, which is made when it is not there. */
+export function openFiles(folder: string): Files {
+  const root = resolve(folder);
+  makeFolder(root);
+  const read = (path: string) => readOrNothing(within(root, path));
+  return {
+    root,
+    read,
+    readText(path) {
+      const content = read(path);
+      return content && new TextDecoder("utf-8", { fatal: true }).decode(content);
+    },
+    write: (path, content) => writeDurably(within(root, path), content),
+    list: (path) => listOrNothing(within(root, path)),
+    remove: (path) => removeDurably(within(root, path)),
+    freeBytes: () => freeBytes(root),
+  };
+}
+
+/** Paths are ours, never a stranger's: one that leaves the folder is a mistake of this program. */
+function within(root: string, path: string): string {
+  const relative = normalize(path);
+  assert(!relative.startsWith("..") && !relative.startsWith("/"), `${path} leaves the data folder`);
+  return join(root, relative);
+}
+
+function readOrNothing(file: string): Uint8Array | undefined {
+  return unlessMissing(() => new Uint8Array(readFileSync(file)), undefined);
+}
+
+function listOrNothing(folder: string): readonly string[] {
+  const names = unlessMissing(() => readdirSync(folder), []);
+  return names.filter((name) => !name.endsWith(TEMPORARY)).sort();
+}
+
+/** Written beside, fsynced, renamed, and the folder fsynced: a power cut leaves the old or the new. */
+function writeDurably(file: string, content: Uint8Array | string): void {
+  const folder = dirname(file);
+  makeFolder(folder);
+  const beside = join(folder, `.${basename(file)}${TEMPORARY}`);
+  rmSync(beside, { force: true });
+  try {
+    writeFsynced(beside, typeof content === "string" ? utf8(content) : content);
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
+  fsyncFolder(folder);
+}
+
+function writeFsynced(file: string, content: Uint8Array): void {
+  const descriptor = openSync(file, "wx", 0o600);
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(descriptor, content, at);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function removeDurably(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  unlessMissing(() => fsyncFolder(dirname(path)), undefined);
+}
+
+function fsyncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Every folder that is made is also fsynced into its parent. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    fsyncFolder(dirname(made));
+  }
+}
+
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+function unlessMissing<Value>(look: () => Value, missing: Value): Value {
+  try {
+    return look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return missing;
+    throw error;
+  }
+}
+
+/** Provides the data folder. */
+export const files = defineModule({
+  name: "files",
+  needs: [],
+  provides: "files",
+  section: "storage",
+  config: (t) =>
+    t.Object({
+      data_dir: t.String({
+        default: "/var/lib/galaxy-pool",
+        minLength: 1,
+        description: "The folder that holds the database, the keys and the certificates.",
+      }),
+    }),
+  start: (_services, { config }) => openFiles(config.data_dir),
+});

@@ -1,0 +1,25 @@
+import { Type } from "@sinclair/typebox";
+import type { Database } from "@/ports/database.ts";
+
+declare module "@/kernel/module.ts" {
+  interface Services {
+    database: Database;
+  }
+}
+
+/** The configuration section `database`; which driver reads it is decided by the URL. */
+export const databaseSettings = Type.Object({
+  url: Type.String({
+    default: "sqlite:pool.db",
+    pattern: "^(sqlite:.|postgres(ql)?://.)",
+    secret: true,
+    description:
+      "Where the data lives: `sqlite:` and a file in the data folder, or " +
+      "`postgres://user:password@host/database`.",
+  }),
+});
+
+/** Whether a database URL asks for PostgreSQL. */
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(ql)?:\/\//.test(url);
+}
