@@ -35,6 +35,8 @@ export interface Host {
   /** A reading now, cheap enough for every 30 s. */
   sample(): HostSample;
   inventory(): Promise<HostInventory>;
+  /** The names this board is reached by: host names and the addresses of its interfaces, as text. */
+  names(): { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] };
   /** Whether the kernel says that its clock is synchronised; null when it does not say. */
   isClockSynchronised(): boolean | null;
 }

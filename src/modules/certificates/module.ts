@@ -1,0 +1,40 @@
+import { defineModule } from "@/kernel/module.ts";
+import { Authority } from "./service.ts";
+
+declare module "@/kernel/module.ts" {
+  interface Services {
+    authority: Authority;
+  }
+}
+
+const HOUR_MS = 3_600_000;
+
+/** The installation's CA and keys; gives both servers their certificate and keeps it fresh. */
+export const authority = defineModule({
+  name: "authority",
+  needs: ["files", "certificates", "random", "clock", "host", "http", "grpc", "metrics"],
+  provides: "authority",
+  async start({ files, certificates, random, clock, host, http, grpc, metrics }, context) {
+    const service = new Authority({ files, certificates, random, names: () => host.names() });
+    await service.ensureLeaf(clock.now());
+    service.onLeaf((pair) => http.identifyWith(pair));
+    service.onLeaf((pair) => grpc.identifyWith(pair));
+    metrics.gauge(
+      "galaxy_certificate_expiry_seconds",
+      "When the server's certificate ends, seconds since 1970.",
+      [],
+      () => [{ value: service.leafNotAfterMs() / 1000 }],
+    );
+    const renew = async () => {
+      try {
+        const renewed = await service.renewOwn(clock.now());
+        if (renewed) context.log.info("server certificate renewed");
+      } catch (error) {
+        context.log.error({ err: error }, "server certificate not renewed");
+      }
+    };
+    context.ready(renew);
+    context.defer(clock.every(HOUR_MS, () => void renew()));
+    return service;
+  },
+});

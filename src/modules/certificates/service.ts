@@ -1,0 +1,223 @@
+import { isId, type NodeId, type PoolId } from "@/core/ids.ts";
+import type { ReceiptMasters } from "@/core/poot/receipt.ts";
+import type { CertificatePair, Certificates } from "@/ports/certificates.ts";
+import type { Files } from "@/ports/files.ts";
+import type { Random } from "@/ports/random.ts";
+import { assert } from "@/std/assert.ts";
+import { toHex } from "@/std/bytes.ts";
+import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
+import { isRefusal } from "@/std/errors.ts";
+import { JwtKeys } from "./jwt-keys.ts";
+import { KEY_FILES, notInitialised, readPair, readSeed } from "./key-files.ts";
+import { PoolKeys } from "./pool-keys.ts";
+import { ServerLeaf, type ServerNames } from "./server-leaf.ts";
+
+const HOUR_MS = 3_600_000;
+const NODE_LIFE_MS = 24 * HOUR_MS;
+const BACKDATED_MS = 5 * 60_000;
+const KNOWN_CERTIFICATES_MAX = 10_000;
+
+/** What the authority works with. */
+export interface AuthorityParts {
+  readonly files: Files;
+  readonly certificates: Certificates;
+  readonly random: Random;
+  readonly names: () => ServerNames;
+}
+
+/** A certificate for a node. */
+export interface NodeCertificate {
+  /** DER. */
+  readonly certificate: Uint8Array;
+  readonly notAfterMs: number;
+  readonly renewAtMs: number;
+}
+
+/** What a node's certificate says. */
+export interface NodeIdentity {
+  readonly node: NodeId;
+  readonly publicKey: Uint8Array;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly hash: string;
+}
+
+/** The installation's CA and every key the pool signs with (trust.md, section 2, step 0). */
+export class Authority {
+  readonly installationId: string;
+  readonly rootPem: string;
+  readonly rootDer: Uint8Array;
+  /** SHA-256 of the root's SubjectPublicKeyInfo: what a join token pins. */
+  readonly pin: Uint8Array;
+  readonly #parts: AuthorityParts;
+  readonly #root: CertificatePair;
+  readonly #leaf: ServerLeaf;
+  readonly #jwt: JwtKeys;
+  readonly #pools: PoolKeys;
+  readonly #known = new Map<string, NodeIdentity>();
+  readonly #audit: SigningKey;
+  readonly #leafListeners: ((pair: CertificatePair) => void)[] = [];
+  #isClockTrusted: () => boolean = () => true;
+
+  /** Reads what `initialise` made; refuses where it did not (`data.not_initialised`). */
+  constructor(parts: AuthorityParts) {
+    const { files, certificates, random } = parts;
+    this.#parts = parts;
+    this.installationId = installationIn(files);
+    const root = readPair(files, KEY_FILES.root);
+    if (!root) throw notInitialised(KEY_FILES.root);
+    this.#root = root;
+    this.rootPem = root.certificatePem;
+    this.rootDer = certificates.toDer(root.certificatePem);
+    this.pin = certificates.read(this.rootDer).spkiHash;
+    const uri = `${this.#namespace}/pool`;
+    this.#leaf = new ServerLeaf(files, certificates, { root, uri, names: parts.names });
+    this.#jwt = new JwtKeys(files, random);
+    this.#pools = new PoolKeys(files, random);
+    this.#audit = auditKeyIn(files);
+  }
+
+  /** The server's certificate and key; there is one once `renewOwn` has run. */
+  leaf(): CertificatePair {
+    const { pair } = this.#leaf;
+    assert(pair, "the server leaf is made at the start");
+    return pair;
+  }
+
+  /** SHA-256 of the server's certificate, DER. */
+  leafHash(): Uint8Array {
+    return this.#leaf.hash;
+  }
+
+  leafNotAfterMs(): number {
+    return this.#leaf.notAfterMs;
+  }
+
+  /** Hands over the server's certificate now and whenever there is a new one. */
+  onLeaf(take: (pair: CertificatePair) => void): void {
+    this.#leafListeners.push(take);
+    take(this.leaf());
+  }
+
+  /** While the pool's clock is not trusted, nothing of our own is renewed. */
+  trustClockWhen(isTrusted: () => boolean): void {
+    this.#isClockTrusted = isTrusted;
+  }
+
+  /** Renews what is due of our own: the server leaf at half of its life, the JWT key after 30 days. */
+  async renewOwn(nowMs: number): Promise<boolean> {
+    if (!this.#isClockTrusted()) return false;
+    this.#jwt.renew(nowMs);
+    if (!this.#leaf.isDue(nowMs)) return false;
+    const pair = await this.#leaf.renew(nowMs);
+    for (const take of this.#leafListeners) take(pair);
+    return true;
+  }
+
+  /** Makes a server leaf if there is none at all, whatever the clock says. */
+  async ensureLeaf(nowMs: number): Promise<void> {
+    if (!this.#leaf.pair) await this.#leaf.renew(nowMs);
+  }
+
+  /** A certificate of 24 hours for a node, to be renewed at half of it, give or take a tenth. */
+  async issueNode(node: NodeId, publicKey: Uint8Array, nowMs: number): Promise<NodeCertificate> {
+    const notAfterMs = nowMs + NODE_LIFE_MS;
+    const certificate = await this.#parts.certificates.issue(this.#root, publicKey, {
+      uris: [`${this.#namespace}/node/${node}`],
+      usage: "client",
+      notBeforeMs: nowMs - BACKDATED_MS,
+      notAfterMs,
+    });
+    const share = 0.4 + 0.2 * this.#parts.random.fraction();
+    return { certificate, notAfterMs, renewAtMs: nowMs + Math.floor(NODE_LIFE_MS * share) };
+  }
+
+  /** Which node a certificate of ours names; undefined for any other certificate. Dates are not judged. */
+  nodeOf(certificate: Uint8Array): NodeIdentity | undefined {
+    const hash = toHex(sha256(certificate));
+    const known = this.#known.get(hash) ?? this.#identityIn(certificate, hash);
+    if (!known) return undefined;
+    if (this.#known.size >= KNOWN_CERTIFICATES_MAX) this.#known.clear();
+    this.#known.set(hash, known);
+    return known;
+  }
+
+  /** The key a pool signs with. */
+  poolKey(pool: PoolId): SigningKey {
+    return this.#pools.key(pool);
+  }
+
+  /** The secrets that MAC a pool's receipts. */
+  receiptMasters(pool: PoolId): ReceiptMasters {
+    return this.#pools.masters(pool);
+  }
+
+  /** A new receipt master issues; receipts of the one before are still believed. */
+  rotateReceiptMaster(pool: PoolId): void {
+    this.#pools.rotate(pool);
+  }
+
+  /** Drops the receipt masters for a new one: no receipt issued so far is believed any more. */
+  replaceReceiptMasters(pool: PoolId): void {
+    this.#pools.replace(pool);
+  }
+
+  /** Makes the keys of a new pool, durable before its row exists. */
+  createPool(): { readonly id: PoolId; readonly publicKey: Uint8Array } {
+    return this.#pools.create();
+  }
+
+  /** The key that signs access tokens. */
+  jwtKey(): SigningKey {
+    return this.#jwt.current;
+  }
+
+  /** All keys that verify access tokens, the signing one first. */
+  jwtKeys(): readonly SigningKey[] {
+    return this.#jwt.all();
+  }
+
+  /** The key that signs the audit log. */
+  auditKey(): SigningKey {
+    return this.#audit;
+  }
+
+  get #namespace(): string {
+    return `spiffe://${this.installationId}`;
+  }
+
+  #identityIn(certificate: Uint8Array, hash: string): NodeIdentity | undefined {
+    const { certificates } = this.#parts;
+    const facts = readOrUndefined(certificates, certificate);
+    const prefix = `${this.#namespace}/node/`;
+    const [uri = "", ...more] = facts?.uris ?? [];
+    const node = uri.slice(prefix.length);
+    if (!facts || more.length > 0 || !uri.startsWith(prefix) || !isId(node)) return undefined;
+    if (!certificates.isSignedBy(certificate, this.rootDer)) return undefined;
+    const { publicKey, notBeforeMs, notAfterMs } = facts;
+    return { node: node as NodeId, publicKey, notBeforeMs, notAfterMs, hash };
+  }
+}
+
+/** A certificate that cannot be read is nobody's. */
+function readOrUndefined(certificates: Certificates, certificate: Uint8Array) {
+  try {
+    return certificates.read(certificate);
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+function installationIn(files: Files): string {
+  const id = files.readText(KEY_FILES.installation)?.trim();
+  if (id === undefined || !isId(id)) throw notInitialised(KEY_FILES.installation);
+  return id;
+}
+
+function auditKeyIn(files: Files): SigningKey {
+  const seed = readSeed(files, KEY_FILES.audit);
+  if (!seed) throw notInitialised(KEY_FILES.audit);
+  return signingKey(seed);
+}
