@@ -24,7 +24,7 @@ const LAYERS: Readonly<
   },
   ports: {
     folders: ["core", "kernel", "std"],
-    packages: ["kysely", "elysia", "@bufbuild/protobuf"],
+    packages: ["kysely", "elysia", "@bufbuild/protobuf", "@sinclair/typebox"],
   },
   modules: {
     folders: ["core", "kernel", "ports", "std", "proto"],

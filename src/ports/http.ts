@@ -1,5 +1,8 @@
+import type { TInteger, TOptional, TString } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
 import type { Caller, Role } from "@/core/caller.ts";
+import type { CertificatePair } from "./certificates.ts";
+import type { Write } from "./database.ts";
 
 /** Who may call one route: a list of roles, or `anyone` for the public ones. */
 export type Access = readonly Role[] | "anyone";
@@ -17,7 +20,22 @@ export interface RouteAccess {
 /** Says who calls; settled by the access module. Undefined means no credentials; bad ones are refused. */
 export type Authenticate = (request: Request) => Promise<Caller | undefined>;
 
-/** The HTTP servers: modules mount routes before they listen. */
+/** What a POST answered: what its Idempotency-Key will answer again. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/**
+ * The writes that remember an answer, to go into the commit of the act itself; none when the request
+ * carries no Idempotency-Key. Leave out of the answer what may be shown only once.
+ */
+export type Remember = (answer: Answer) => readonly Write[];
+
+/**
+ * The HTTP servers: modules mount routes before they listen. Schemas are kept to the letter: a field
+ * they do not name is refused in a request (`request.invalid`) and is our own fault in an answer.
+ */
 export interface Http {
   /** Adds routes with their rows of the permission table; a route without a row fails the start. */
   mount(routes: AnyElysia, access: readonly RouteAccess[]): void;
@@ -27,6 +45,29 @@ export interface Http {
   callerOf(request: Request): Caller;
   /** The address the request came from, for limits and the audit. */
   addressOf(request: Request): string;
+  /**
+   * Does what a POST asks for once per Idempotency-Key of its caller: the same key and body get the
+   * same answer again (header `Idempotency-Replayed`), another body is refused with `conflict`
+   * (`request.idempotency_differs`). The act hands `remember(answer)` to its commit, so that the deed
+   * and its answer are on disk together; an act that does not is remembered right after it. A refusal
+   * is not remembered. Only inside a route that is not open to anyone.
+   */
+  once(
+    request: Request,
+    body: unknown,
+    act: (remember: Remember) => Promise<Answer>,
+  ): Promise<Response>;
+  /** For the `headers` schema of a route that uses `once`. */
+  readonly onceHeaders: { readonly "idempotency-key": TOptional<TString> };
+  /** For the `query` schema of a route that lists; `readPage` of std/paging.ts reads it. */
+  readonly pageQuery: { readonly limit: TOptional<TInteger>; readonly cursor: TOptional<TString> };
+  /** Spares one connection the idle timeout: for streams of events. */
+  keepOpen(request: Request): void;
+  /**
+   * The certificate the secure listener shows, and its private key. Handed in again it is renewed:
+   * new connections see the new one, open ones go on. Without one the secure listener stays shut.
+   */
+  identifyWith(identity: CertificatePair): Promise<void>;
   /** The whole permission table, for tests and documents. */
   permissions(): readonly RouteAccess[];
   /** Where it listens once ready: base URLs, `plain` on the loopback and `secure` for the LAN. */

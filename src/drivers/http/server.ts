@@ -1,0 +1,287 @@
+import { type AnyElysia, Elysia, t } from "elysia";
+import type { Logger } from "pino";
+import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
+import type { CertificatePair } from "@/ports/certificates.ts";
+import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
+import { AssertionError, assert } from "@/std/assert.ts";
+import { PAGE_LIMIT, PAGE_LIMIT_MAX } from "@/std/paging.ts";
+import { VERSION } from "@/std/version.ts";
+import { requireSmallJson } from "./body.ts";
+import { docsAccess, docsRoutes } from "./docs.ts";
+import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
+import type { Listeners } from "./listeners.ts";
+import { openApiDocument } from "./openapi.ts";
+import { isLoopback, type Origin, originBehind } from "./origin.ts";
+import {
+  type HttpRefusal,
+  internalFault,
+  methodNotAllowed,
+  problemResponse,
+  refusalOf,
+  routeUnknown,
+} from "./problems.ts";
+import { RouteTable } from "./route-table.ts";
+import { secured } from "./security-headers.ts";
+
+/** What the server is made with. */
+export interface ServerOptions {
+  readonly log: Logger;
+  readonly maxBodyBytes: number;
+  readonly listeners: Listeners;
+  readonly idempotency: Idempotency;
+  /** Called with a broken promise of ours, which must end the process. */
+  readonly onFatal: (fault: unknown) => void;
+}
+
+/** One request while it is answered. */
+interface Visit {
+  readonly origin: Origin;
+  readonly row: RouteAccess;
+  readonly caller: Caller | undefined;
+}
+
+/** Elysia looks for the path behind this many characters of the URL, so a shorter host misleads it. */
+const PATH_FROM = 11;
+
+/** The Http port over Elysia: each request passes the permission table before Elysia sees it. */
+export class HttpServer implements Http {
+  readonly pageQuery = {
+    limit: t.Optional(
+      t.Integer({
+        minimum: 1,
+        maximum: PAGE_LIMIT_MAX,
+        description: `How many items a page holds; ${PAGE_LIMIT} when unstated.`,
+      }),
+    ),
+    cursor: t.Optional(
+      t.String({ maxLength: 512, description: "next_cursor of the page before." }),
+    ),
+  };
+  readonly onceHeaders = {
+    "idempotency-key": t.Optional(
+      t.String({ maxLength: 64, description: "Any text of your own; repeat it to retry." }),
+    ),
+  };
+
+  readonly #options: ServerOptions;
+  readonly #app: AnyElysia;
+  readonly #rows: RouteAccess[] = [];
+  readonly #table = new RouteTable<RouteAccess>();
+  readonly #visits = new WeakMap<Request, Visit>();
+  readonly #idPrefix = crypto.randomUUID().slice(0, 8);
+  #ids = 0;
+  #isOpen = false;
+  #authenticate: Authenticate | undefined;
+  #document: string | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    // The hooks come first: Elysia applies them only to routes that are added later.
+    this.#app = new Elysia({ strictPath: true, normalize: false })
+      .onError({ as: "global" }, ({ error, request }) => this.#refuse(error, request))
+      .onTransform({ as: "global" }, ({ request, route }) => this.#requireAgreed(request, route));
+    this.mount(
+      docsRoutes(() => this.#openApi()),
+      docsAccess,
+    );
+  }
+
+  mount(routes: AnyElysia, access: readonly RouteAccess[]): void {
+    assert(!this.#isOpen, "routes are mounted before the server listens");
+    requireSameRoutes(routes, access);
+    for (const row of access) this.#table.add(row.method, row.path, row);
+    this.#rows.push(...access);
+    this.#app.use(routes);
+  }
+
+  authenticateWith(authenticate: Authenticate): void {
+    assert(this.#authenticate === undefined, "who calls is settled once");
+    this.#authenticate = authenticate;
+  }
+
+  callerOf(request: Request): Caller {
+    const caller = this.#visitOf(request).caller;
+    assert(caller, "a route that is open to anyone does not ask who calls");
+    return caller;
+  }
+
+  addressOf(request: Request): string {
+    return this.#visitOf(request).origin.addressOf(request);
+  }
+
+  keepOpen(request: Request): void {
+    this.#visitOf(request).origin.keepOpen(request);
+  }
+
+  permissions(): readonly RouteAccess[] {
+    return this.#rows;
+  }
+
+  urls(): { readonly plain: readonly string[]; readonly secure: readonly string[] } {
+    return this.#options.listeners.urls();
+  }
+
+  identifyWith(identity: CertificatePair): Promise<void> {
+    return this.#options.listeners.identifyWith(identity);
+  }
+
+  async once(
+    request: Request,
+    body: unknown,
+    act: (remember: Remember) => Promise<Answer>,
+  ): Promise<Response> {
+    const caller = this.callerOf(request).id;
+    const key = idempotencyKeyOf(request);
+    if (key === undefined) return answerOf(await act(() => []));
+    const hash = requestHash(request.method, pathOf(request.url), body);
+    const keyed = { caller, key, requestHash: hash };
+    const { replayed, ...answer } = await this.#options.idempotency.once(keyed, act);
+    return answerOf(answer, replayed ? { "idempotency-replayed": "true" } : {});
+  }
+
+  /** Opens the doors; a permission table that lacks somebody to ask fails the start. */
+  async open(): Promise<void> {
+    const closed = this.#rows.find((row) => row.access !== "anyone");
+    assert(this.#authenticate || !closed, "nobody settled who calls: authenticateWith is missing");
+    this.#isOpen = true;
+    this.#app.compile();
+    await this.#options.listeners.open((request, origin) => this.answer(request, origin));
+  }
+
+  /** Answers one request, whatever it is. */
+  async answer(request: Request, origin: Origin): Promise<Response> {
+    if (request.method === "HEAD") return this.#answerHead(request, origin);
+    if (pathStart(request.url) < PATH_FROM) return this.#answerShortHost(request, origin);
+    let response: Response;
+    try {
+      const row = await this.#admit(request, origin);
+      response = await this.#app.fetch(request);
+      this.#logAnswer(request, response, row);
+    } catch (thrown) {
+      response = this.#refuse(thrown, request);
+    }
+    return secured(response, origin.isSecure);
+  }
+
+  /** Finds the row of the permission table and lets the caller through, or refuses. */
+  async #admit(request: Request, origin: Origin): Promise<RouteAccess> {
+    const path = pathOf(request.url);
+    const rows = this.#table.find(path);
+    const row = rows?.get(request.method);
+    if (!row) return this.#refuseUnlisted(request, path, rows);
+    const isOpen =
+      row.access === "anyone" ||
+      (row.openOnLoopback === true && !origin.isSecure && isLoopback(origin.addressOf(request)));
+    const caller = isOpen ? undefined : await this.#requireCaller(request, row);
+    if (request.method !== "GET") requireSmallJson(request, this.#options.maxBodyBytes);
+    this.#visits.set(request, { origin, row, caller });
+    return row;
+  }
+
+  async #requireCaller(request: Request, row: RouteAccess): Promise<Caller> {
+    const caller = await this.#authenticate?.(request);
+    if (!caller) throw unauthenticated();
+    const isListed =
+      row.access !== "anyone" && row.access.some((role) => caller.roles.includes(role));
+    if (!isListed) throw denied("do this");
+    return caller;
+  }
+
+  /** A stranger learns nothing about the API, not even which addresses it has. */
+  async #refuseUnlisted(
+    request: Request,
+    path: string,
+    rows: ReadonlyMap<string, RouteAccess> | undefined,
+  ): Promise<never> {
+    const isPublic = rows && [...rows.values()].some((row) => row.access === "anyone");
+    if (!isPublic && (path === "/api" || path.startsWith("/api/"))) {
+      if (!(await this.#authenticate?.(request))) throw unauthenticated();
+    }
+    if (!rows) throw routeUnknown();
+    throw methodNotAllowed([...(rows.has("GET") ? ["HEAD"] : []), ...rows.keys()].sort());
+  }
+
+  /** The route Elysia chose must be the one that was permitted, or nothing is done. */
+  #requireAgreed(request: Request, route: string): void {
+    if (this.#visitOf(request).row.path !== route) throw denied("use this address");
+  }
+
+  #visitOf(request: Request): Visit {
+    const visit = this.#visits.get(request);
+    assert(visit, "the request was let through by this server");
+    return visit;
+  }
+
+  /** A HEAD is a GET whose body stays here. */
+  async #answerHead(request: Request, origin: Origin): Promise<Response> {
+    const get = new Request(request.url, { method: "GET", headers: request.headers });
+    const response = await this.answer(get, originBehind(origin, request));
+    await response.body?.cancel();
+    return new Response(null, { status: response.status, headers: response.headers });
+  }
+
+  #answerShortHost(request: Request, origin: Origin): Promise<Response> {
+    const rest = request.url.slice(pathStart(request.url));
+    const restated = new Request(`http://localhost${rest}`, request);
+    return this.answer(restated, originBehind(origin, request));
+  }
+
+  #refuse(thrown: unknown, request: Request): Response {
+    const id = `${this.#idPrefix}-${++this.#ids}`;
+    const refusal = refusalOf(thrown);
+    this.#logRefusal({ id, request, thrown, refusal });
+    if (thrown instanceof AssertionError) this.#options.onFatal(thrown);
+    return problemResponse(refusal ?? internalFault(), id);
+  }
+
+  /** Never the query, a header or a body: secrets may stand there. */
+  #logRefusal(refused: {
+    readonly id: string;
+    readonly request: Request;
+    readonly thrown: unknown;
+    readonly refusal: HttpRefusal | undefined;
+  }): void {
+    const { id, request, thrown, refusal } = refused;
+    const about = { request: id, method: request.method, path: pathOf(request.url) };
+    if (!refusal) {
+      this.#options.log.error({ ...about, err: thrown }, "a request met a fault of ours");
+      return;
+    }
+    const { status } = refusal;
+    this.#options.log.debug({ ...about, status, code: refusal.refusal.code }, "request refused");
+  }
+
+  #logAnswer(request: Request, response: Response, row: RouteAccess): void {
+    const { log } = this.#options;
+    if (!log.isLevelEnabled("trace")) return;
+    log.trace({ method: request.method, route: row.path, status: response.status }, "answered");
+  }
+
+  #openApi(): string {
+    this.#document ??= JSON.stringify(openApiDocument(this.#app, this.#rows, VERSION));
+    return this.#document;
+  }
+}
+
+function requireSameRoutes(routes: AnyElysia, access: readonly RouteAccess[]): void {
+  const mounted = new Set(routes.routes.map(({ method, path }) => `${method} ${path}`));
+  const listed = new Set(access.map(({ method, path }) => `${method} ${path}`));
+  const unlisted = [...mounted].filter((route) => !listed.has(route));
+  const unmounted = [...listed].filter((route) => !mounted.has(route));
+  assert(unlisted.length === 0, `routes without a row in the permission table: ${unlisted}`);
+  assert(unmounted.length === 0, `rows of the permission table without a route: ${unmounted}`);
+}
+
+function answerOf(answer: Answer, headers: Record<string, string> = {}): Response {
+  return Response.json(answer.body ?? null, { status: answer.status, headers });
+}
+
+function pathStart(url: string): number {
+  return url.indexOf("/", url.indexOf("://") + 3);
+}
+
+function pathOf(url: string): string {
+  const start = pathStart(url);
+  const end = url.indexOf("?", start);
+  return end === -1 ? url.slice(start) : url.slice(start, end);
+}
