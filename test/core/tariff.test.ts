@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { refusalCode } from "#test/support/refusal-code.ts";
 import {
   accrualOf,
   appendTariff,
@@ -13,7 +14,6 @@ import {
   tariffAt,
   weightOf,
 } from "@/core/tariff.ts";
-import { isRefusal } from "@/std/errors.ts";
 import { seededRandom } from "@/std/random.ts";
 
 const first: Tariff = { fromSlot: 0, microPerHour: 10_000n, weights: {} };
@@ -122,15 +122,17 @@ describe("a tariff", () => {
     ["with a negative weight", { weights: { a: -1 } }, "tariff.weight_out_of_range"],
     ["with a broken weight", { weights: { a: 0.5 } }, "tariff.weight_out_of_range"],
   ])("is refused %s", (_, change, code) => {
-    expect(codeOf(() => appendTariff(tariffs, { ...next, ...change }, terms))).toBe(code);
+    expect(refusalCode(() => appendTariff(tariffs, { ...next, ...change }, terms))).toBe(code);
   });
 
   test("is refused at or before the one before it", () => {
     const open = { ...terms, firstOpenSlot: 0 };
-    expect(codeOf(() => appendTariff(tariffs, { ...next, fromSlot: 100 }, open))).toBe(
+    expect(refusalCode(() => appendTariff(tariffs, { ...next, fromSlot: 100 }, open))).toBe(
       "tariff.too_early",
     );
-    expect(codeOf(() => appendTariff(tariffs, { ...next, fromSlot: 110 }, open))).toBe("added");
+    expect(refusalCode(() => appendTariff(tariffs, { ...next, fromSlot: 110 }, open))).toBe(
+      "allowed",
+    );
   });
 
   test("weighs what it does not name with 1000, also names every object has", () => {
@@ -151,16 +153,6 @@ describe("a tariff", () => {
   test("the first also covers slots before it", () => {
     expect(tariffAt([second], 3)).toBe(second);
   });
-
-  function codeOf(act: () => unknown): string {
-    try {
-      act();
-    } catch (thrown) {
-      if (isRefusal(thrown)) return thrown.code;
-      throw thrown;
-    }
-    return "added";
-  }
 });
 
 describe("the estimate until the threshold", () => {

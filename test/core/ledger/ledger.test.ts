@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { refusalCode } from "#test/support/refusal-code.ts";
 import { type NodeId, nodeIdOf, type PoolId, poolIdOf } from "@/core/ids.ts";
 import { balanceOf, hotAccount, nodeAccount } from "@/core/ledger/account.ts";
 import {
@@ -16,7 +17,6 @@ import { accountsTouched } from "@/core/ledger/ledger.ts";
 import { MemoryLedger } from "@/core/ledger/memory-ledger.ts";
 import { AMOUNT_MAX, type Transfer } from "@/core/ledger/transfer.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { isRefusal } from "@/std/errors.ts";
 import { seededRandom } from "@/std/random.ts";
 
 const pool: PoolId = poolIdOf(utf8("pool"));
@@ -37,16 +37,6 @@ const sealed = (amount: bigint, batch = "b1", rail = "stellar") =>
 
 function book(ledger: MemoryLedger, transfers: readonly Transfer[]) {
   return ledger.open(...accountsTouched(transfers).map(({ id }) => id)).book(transfers);
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (thrown) {
-    if (isRefusal(thrown)) return thrown.code;
-    throw thrown;
-  }
-  return "booked";
 }
 
 function ledgerWith(micro: bigint, funds: bigint): MemoryLedger {
@@ -103,7 +93,7 @@ describe("a list of transfers", () => {
     const ledger = ledgerWith(500n, 900n);
     const before = ledger.accounts;
     const list = [...fact(5n, "second"), ...sealed(501n)];
-    expect(codeOf(() => book(ledger, list))).toBe("ledger.overdrawn");
+    expect(refusalCode(() => book(ledger, list))).toBe("ledger.overdrawn");
     expect(ledger.accounts).toEqual(before);
     expect(ledger.findTransfer(list[0]?.id ?? "")).toBeUndefined();
   });
@@ -117,14 +107,14 @@ describe("a list of transfers", () => {
   });
 
   test("may use in its second transfer what its first one gave", () => {
-    expect(codeOf(() => book(new MemoryLedger(), earned(3n)))).toBe("booked");
+    expect(refusalCode(() => book(new MemoryLedger(), earned(3n)))).toBe("allowed");
   });
 
   test("may resolve what it reserved itself", () => {
     const ledger = ledgerWith(500n, 900n);
     const pending = sealed(500n);
     const list = [...pending, ...payoutPost(pending, "p", 9), ...payoutVoid(pending, "p", 9)];
-    expect(codeOf(() => book(ledger, list))).toBe("ledger.pending_resolved");
+    expect(refusalCode(() => book(ledger, list))).toBe("ledger.pending_resolved");
   });
 });
 
@@ -157,26 +147,26 @@ describe("a transfer is refused", () => {
   ])("%s", (_, transfer, code) => {
     const ledger = ledgerWith(500n, 900n);
     book(ledger, [pending]);
-    expect(codeOf(() => ledger.book([transfer]))).toBe(code);
+    expect(refusalCode(() => ledger.book([transfer]))).toBe(code);
   });
 });
 
 describe("guards", () => {
   test.each<[string, readonly Transfer[], string]>([
-    ["a payout of all is reserved", sealed(500n), "booked"],
+    ["a payout of all is reserved", sealed(500n), "allowed"],
     ["one unit above what is payable is not", sealed(501n), "ledger.overdrawn"],
     ["nor what the paying account does not hold", sealed(500n, "b1", "evm"), "ledger.overdrawn"],
-    ["the manual rail needs no funds", sealed(500n, "b1", "manual"), "booked"],
+    ["the manual rail needs no funds", sealed(500n, "b1", "manual"), "allowed"],
     ["nothing matures that is not owed", mature(act(), 1n), "ledger.overdrawn"],
     ["nothing is slashed that is not owed", slash(act(), 1n), "ledger.overdrawn"],
   ])("%s", (_, transfers, code) => {
-    expect(codeOf(() => book(ledgerWith(500n, 900n), transfers))).toBe(code);
+    expect(refusalCode(() => book(ledgerWith(500n, 900n), transfers))).toBe(code);
   });
 
   test("what is reserved cannot be reserved again", () => {
     const ledger = ledgerWith(500n, 900n);
     book(ledger, sealed(500n));
-    expect(codeOf(() => book(ledger, sealed(1n, "b2")))).toBe("ledger.overdrawn");
+    expect(refusalCode(() => book(ledger, sealed(1n, "b2")))).toBe("ledger.overdrawn");
   });
 
   test("never refuse a fact: a landed payment is booked whatever the account holds", () => {
@@ -184,8 +174,8 @@ describe("guards", () => {
     const pending = sealed(500n);
     book(ledger, pending);
     const back = { rail: "stellar", slot: 9, at: 9, fact: "tx:0", amount: 800n };
-    expect(codeOf(() => book(ledger, refund(back, pool, node)))).toBe("booked");
-    expect(codeOf(() => book(ledger, payoutPost(pending, "p", 9)))).toBe("booked");
+    expect(refusalCode(() => book(ledger, refund(back, pool, node)))).toBe("allowed");
+    expect(refusalCode(() => book(ledger, payoutPost(pending, "p", 9)))).toBe("allowed");
   });
 
   test("a fact that overdraws an asset is booked and the next intention is refused", () => {
@@ -198,9 +188,9 @@ describe("guards", () => {
       to: hotAccount("stellar"),
       amount: 401n,
     };
-    expect(codeOf(() => book(ledger, [loss]))).toBe("booked");
+    expect(refusalCode(() => book(ledger, [loss]))).toBe("allowed");
     expect(balanceOf(ledger.getAccount(hotAccount("stellar")))).toBe(-1n);
-    expect(codeOf(() => book(ledger, sealed(1n)))).toBe("ledger.overdrawn");
+    expect(refusalCode(() => book(ledger, sealed(1n)))).toBe("ledger.overdrawn");
     expect(checkLedger(ledger.accounts, ledger.transfers)).toEqual([]);
   });
 
@@ -272,7 +262,7 @@ function runRandom(seed: number, operations: number) {
   let refused = 0;
   for (let slot = 1; slot <= operations; slot++) {
     const list = makers[pick(makers.length)]?.(slot) ?? [];
-    if (codeOf(() => book(ledger, list)) !== "booked") refused++;
+    if (refusalCode(() => book(ledger, list)) !== "allowed") refused++;
     else open.push(...list.filter(({ kind }) => kind === "pending"));
   }
   return { ledger, refused };
