@@ -1,4 +1,3 @@
-import { unreachable } from "@/std/assert.ts";
 import { type Account, type AccountId, openAccount } from "./account.ts";
 import { findRefusal, movementOf } from "./ledger.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
@@ -117,24 +116,11 @@ function checkReplay(
   return [...refused, ...different];
 }
 
+/** The node a transfer makes richer or pays, and by how much; no node for all other transfers. */
 function earnedOrPaid({ code, kind, from, to, amount }: Transfer): readonly [string, bigint] {
-  switch (code) {
-    case "convert":
-      return to.endsWith(":owed") ? [ownerOf(to), amount] : ["", 0n];
-    case "payout":
-      return kind === "post" ? [ownerOf(from), -amount] : ["", 0n];
-    case "refund":
-      return [ownerOf(to), amount];
-    case "accrue":
-    case "pool_fee":
-    case "mature":
-    case "slash":
-    case "fund":
-    case "unexplained":
-      return ["", 0n];
-    default:
-      return unreachable(code);
-  }
+  if (code === "convert" && to.endsWith(":owed")) return [ownerOf(to), amount];
+  if (code === "payout" && kind === "post") return [ownerOf(from), -amount];
+  return code === "refund" ? [ownerOf(to), amount] : ["", 0n];
 }
 
 /** `node:<pool>:<node>` of an account of a node. */

@@ -11,7 +11,14 @@ import {
   openAccount,
   pendingOf,
 } from "@/core/ledger/account.ts";
-import { accrueAndConvert, fund, mature, payoutPending, payoutPost } from "@/core/ledger/acts.ts";
+import {
+  accrueAndConvert,
+  fund,
+  mature,
+  payoutPending,
+  payoutPost,
+  refund,
+} from "@/core/ledger/acts.ts";
 import { checkLedger } from "@/core/ledger/check.ts";
 import { accountsTouched } from "@/core/ledger/ledger.ts";
 import { MemoryLedger } from "@/core/ledger/memory-ledger.ts";
@@ -81,6 +88,13 @@ describe("the nightly check", () => {
   test("finds a payment resolved twice, and the node paid beyond what it earned", () => {
     const twice = payoutPost(pending, "p", 6).map((post) => ({ ...post, id: `${post.id}:again` }));
     expect(numbersOf(booked(log).accounts, [...log, ...twice])).toEqual([2, 4, 7, 10]);
+  });
+
+  test("counts what came back as not paid", () => {
+    const again = payoutPending({ batch: "c", slot: 8, rail: "stellar", at: 8, items });
+    const back = { rail: "stellar", slot: 7, at: 7, fact: "tx", amount: 40n };
+    const whole = [...log, ...refund(back, pool, node), ...again, ...payoutPost(again, "p", 9)];
+    expect(checkLedger(booked(whole).accounts, whole)).toEqual([]);
   });
 
   test("finds a resolution of nothing", () => {

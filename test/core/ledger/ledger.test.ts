@@ -11,6 +11,7 @@ import {
   payoutVoid,
   refund,
   slash,
+  unexplained,
 } from "@/core/ledger/acts.ts";
 import { checkLedger } from "@/core/ledger/check.ts";
 import { accountsTouched } from "@/core/ledger/ledger.ts";
@@ -65,6 +66,13 @@ describe("the business acts", () => {
     book(ledger, payoutVoid(pending, "expired", 10));
     expect(balanceOf(ledger.getAccount(payable))).toBe(500n);
     expect(ledger.getAccount(payable).dq).toBe(0n);
+  });
+
+  test("a surplus on a paying account is booked as unexplained", () => {
+    const ledger = ledgerWith(1n, 900n);
+    book(ledger, unexplained({ rail: "stellar", slot: 9, at: 9, fact: "day 1", amount: 5n }));
+    expect(balanceOf(ledger.getAccount(hotAccount("stellar")))).toBe(905n);
+    expect(balanceOf(ledger.getAccount("equity:unexplained"))).toBe(5n);
   });
 
   test("the pool's fee is taken of what is owed, in the same list", () => {

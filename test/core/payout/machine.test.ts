@@ -204,9 +204,11 @@ describe("a lane with an open batch", () => {
     expect(answers.map((answer) => onAnswer(answer).type)).not.toContain("seal");
   });
 
-  test("is asserted to be at its lane's position, and its items to be open ones", () => {
+  test("is asserted to be at its lane's position, with known answers about open items", () => {
     const lane = { next: 8, state: "open" as const };
     expect(() => onAnswer({ type: "wait" }, { lane })).toThrow("lane's position");
+    const forged: unknown = { type: "forged" };
+    expect(() => onAnswer(forged as SettleAnswer)).toThrow("unreachable");
     const closed = [{ item: 3, ref: "r" }];
     expect(() => onAnswer({ type: "items", posted: closed, failed: [] })).toThrow(
       "only open items",
