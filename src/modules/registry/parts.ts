@@ -1,0 +1,28 @@
+import type { PoolId } from "@/core/ids.ts";
+import type { Events } from "@/kernel/events.ts";
+import type { Audit } from "@/modules/audit/service.ts";
+import type { Clock } from "@/ports/clock.ts";
+import type { Database } from "@/ports/database.ts";
+import type { Random } from "@/ports/random.ts";
+import type { RegistrySettings } from "./settings.ts";
+
+/** Who makes the keys of a new pool; they are durable before it answers. */
+export interface PoolKeys {
+  createPool(): PoolIdentity | Promise<PoolIdentity>;
+}
+
+interface PoolIdentity {
+  readonly id: PoolId;
+  readonly publicKey: Uint8Array;
+}
+
+/** What the registry is made of. */
+export interface RegistryParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: Events;
+  readonly audit: Audit;
+  readonly authority: PoolKeys;
+  readonly settings: RegistrySettings;
+}

@@ -1,0 +1,274 @@
+import type { Caller } from "@/core/caller.ts";
+import type { NodeId, PoolId } from "@/core/ids.ts";
+import { canServe, type Judgement, type Node } from "@/core/node.ts";
+import type { NodeChanges } from "@/core/node-profile.ts";
+import { type Pool, type PoolChanges, poolPrivate } from "@/core/pool.ts";
+import { WEIGHT_USUAL } from "@/core/specialization.ts";
+import type { Write } from "@/ports/database.ts";
+import { assert } from "@/std/assert.ts";
+import type { Page, PageRequest } from "@/std/paging.ts";
+import { Members, type NewNode, type Pending } from "./members.ts";
+import { listNodes, matching, type NodeFilter } from "./node-list.ts";
+import type { RegistryParts } from "./parts.ts";
+import { Picks, type Question } from "./picks.ts";
+import { type PoolDeleteCheck, Pools } from "./pools.ts";
+import { Roster } from "./roster.ts";
+import type { RegistrySettings } from "./settings.ts";
+import { type Membership, readAll, readMemberships } from "./table.ts";
+import { nodeView, poolView } from "./views.ts";
+import { type WatchEvent, type Watching, watchNodes } from "./watch.ts";
+
+interface ToldOfNode {
+  readonly node: NodeId;
+  readonly pool: PoolId;
+  /** The pool before; another one only when the node moved. */
+  readonly from: PoolId;
+}
+
+declare module "@/kernel/events.ts" {
+  interface EventMap {
+    "node.joined": ToldOfNode;
+    "node.left": ToldOfNode;
+    "node.changed": ToldOfNode;
+    "node.suspended": ToldOfNode;
+    "node.removed": ToldOfNode;
+    "node.moved": ToldOfNode;
+    "node.rekeyed": ToldOfNode;
+    "pool.created": { readonly pool: PoolId };
+    "pool.changed": { readonly pool: PoolId };
+    "pool.deleted": { readonly pool: PoolId };
+  }
+}
+
+/** Who belongs to which pool. All of it is in memory; the disk is read once, at the start. */
+export class Registry {
+  readonly #parts: RegistryParts;
+  readonly #roster: Roster;
+  readonly #pools: Pools;
+  readonly #members: Members;
+  readonly #picks: Picks;
+  /** Numbers of changes of another run are told from ours by it. */
+  readonly epoch: number;
+  #slotNow: (() => number) | undefined;
+  #weightOf: (specialization: string) => number = () => WEIGHT_USUAL;
+
+  private constructor(parts: RegistryParts) {
+    this.#parts = parts;
+    this.#roster = new Roster((node) => JSON.stringify(this.nodeView(node)));
+    this.#pools = new Pools(parts, this.#roster);
+    this.#members = new Members(parts, this.#roster, this.#pools);
+    this.#picks = new Picks(parts.clock);
+    this.epoch = Buffer.from(parts.random.bytes(4)).readUInt32BE() >>> 1;
+  }
+
+  /** The registry with everything the disk knows; the tables must be there. */
+  static async open(parts: RegistryParts): Promise<Registry> {
+    const registry = new Registry(parts);
+    const { pools, nodes } = await readAll(parts.database);
+    for (const pool of pools) registry.#pools.put(pool);
+    for (const node of nodes) registry.#roster.put(node);
+    return registry;
+  }
+
+  /** Who counts slots says which one it is now. */
+  countSlotsWith(slotNow: () => number): void {
+    this.#slotNow = slotNow;
+  }
+
+  /** Who keeps the tariff says what a specialization weighs now; it shows which nodes wait. */
+  weighWith(weightOf: (specialization: string) => number): void {
+    this.#weightOf = weightOf;
+    this.#roster.redraw();
+  }
+
+  /** Asked before a pool is deleted; it refuses by throwing. */
+  beforePoolDelete(check: PoolDeleteCheck): void {
+    this.#pools.beforeDelete(check);
+  }
+
+  /** Applies limits that changed while running. */
+  apply(settings: RegistrySettings): void {
+    this.#pools.apply(settings);
+    this.#members.apply(settings);
+  }
+
+  /** All pools, oldest first. */
+  listPools(): readonly Pool[] {
+    return this.#pools.list();
+  }
+
+  findPool(id: string): Pool | undefined {
+    return this.#roster.pool(id);
+  }
+
+  /** Refuses with `pool.unknown`. */
+  getPool(id: string): Pool {
+    return this.#pools.get(id);
+  }
+
+  /** Refuses with `pool.invalid`, `pool.exists`, `pool.too_many`. */
+  createPool(caller: Caller, wanted: PoolChanges, also?: readonly Write[]): Promise<Pool> {
+    return this.#pools.create(caller, wanted, also);
+  }
+
+  /** Refuses with `pool.changed` when `etag` is not the current one. */
+  updatePool(caller: Caller, id: string, wanted: PoolChanges, etag?: string): Promise<Pool> {
+    return this.#pools.update(caller, id, wanted, etag);
+  }
+
+  /** Refuses while nodes (`pool.not_empty`) or money remain. */
+  deletePool(caller: Caller, id: string): Promise<void> {
+    return this.#pools.delete(caller, id);
+  }
+
+  poolView(pool: Pool): ReturnType<typeof poolView> {
+    return poolView(pool, this.countOf(pool.id));
+  }
+
+  findNode(id: string): Node | undefined {
+    return this.#roster.node(id);
+  }
+
+  /** Refuses with `node.unknown`. */
+  getNode(id: string): Node {
+    return this.#members.get(id);
+  }
+
+  /** By the key it has now. */
+  findNodeByKey(publicKey: Uint8Array): Node | undefined {
+    return this.#roster.nodeOfKey(publicKey);
+  }
+
+  /** The members of a pool, suspended ones too, by id. */
+  nodesOf(pool: PoolId): Iterable<Node> {
+    return matching(this.#roster, { pool });
+  }
+
+  /** How many nodes take a place in a pool. */
+  countOf(pool: PoolId): number {
+    return this.#roster.countOf(pool);
+  }
+
+  /** Where a node belonged from when to when, oldest first. */
+  membershipsOf(node: NodeId): Promise<readonly Membership[]> {
+    return readMemberships(this.#parts.database, node);
+  }
+
+  /** The one pool a caller sees nodes of; undefined for all. Refuses a node that is in none. */
+  scopeOf(caller: Caller): PoolId | undefined {
+    if (caller.node === undefined) return undefined;
+    const node = this.getNode(caller.node);
+    if (node.status !== "member") throw poolPrivate(node.pool);
+    return node.pool;
+  }
+
+  /** One page of nodes, by id. */
+  list(filter: NodeFilter, page: PageRequest): Page<Node> {
+    return listNodes(this.#roster, filter, { page, item: (node) => node });
+  }
+
+  /** The same page as JSON text. */
+  listText(filter: NodeFilter, page: PageRequest): string {
+    const item = (node: Node) => this.#roster.textOf(node);
+    const { items, next_cursor } = listNodes(this.#roster, filter, { page, item });
+    return `{"items":[${items.join(",")}],"next_cursor":${JSON.stringify(next_cursor)}}`;
+  }
+
+  /** Rises whenever anything shown of nodes or pools changes. */
+  get generation(): number {
+    return this.#roster.generation;
+  }
+
+  nodeView(node: Node): ReturnType<typeof nodeView> {
+    const isUsual = this.#weightOf(node.specialization) === WEIGHT_USUAL;
+    return nodeView(node, node.specializationApproved || isUsual);
+  }
+
+  /**
+   * A key's admission, for whoever commits it with writes of his own: `done` after the commit,
+   * `release` when it was refused. Refuses with `pool.full`, `pool.private`, `node.exists`,
+   * `node.suspended`, `node.removed`, `node.invalid`.
+   */
+  admission(caller: Caller, wanted: NewNode, slot: number): Pending {
+    return this.#members.admission(caller, wanted, slot);
+  }
+
+  /** A node's new key, committed in the same way. */
+  rotation(caller: Caller, node: NodeId, publicKey: Uint8Array): Pending {
+    return this.#members.rotation(caller, node, publicKey);
+  }
+
+  /** An operator registers a node by its key. */
+  admit(caller: Caller, wanted: NewNode, also: readonly Write[] = []): Promise<Node> {
+    assert(this.#slotNow, "somebody counts slots: poot calls registry.countSlotsWith");
+    return this.#members.settle(this.admission(caller, wanted, this.#slotNow()), also);
+  }
+
+  /** A node says what it is; one that had left comes back. */
+  register(caller: Caller, node: NodeId, wanted: NodeChanges): Promise<Node> {
+    return this.#members.register(caller, node, wanted);
+  }
+
+  /** By an operator or the node itself; refuses with `node.changed` when `etag` is not current. */
+  update(caller: Caller, id: string, wanted: NodeChanges, etag?: string): Promise<Node> {
+    return this.#members.update(caller, id, wanted, etag);
+  }
+
+  /** The node leaves; what it is owed stays payable. */
+  leave(caller: Caller, id: string): Promise<Node> {
+    return this.#members.leave(caller, id);
+  }
+
+  /** Moves a node to another pool, or takes one back that had left. */
+  join(caller: Caller, id: string, pool: string): Promise<Node> {
+    return this.#members.join(caller, id, pool);
+  }
+
+  suspend(caller: Caller, id: string): Promise<Node> {
+    return this.#members.suspend(caller, id);
+  }
+
+  resume(caller: Caller, id: string): Promise<Node> {
+    return this.#members.resume(caller, id);
+  }
+
+  /** For good: the key never joins again. */
+  remove(caller: Caller, id: string): Promise<Node> {
+    return this.#members.remove(caller, id);
+  }
+
+  /** An operator agrees with the specialization a node chose by itself. */
+  approveSpecialization(caller: Caller, id: string): Promise<Node> {
+    return this.#members.approve(caller, id);
+  }
+
+  /** What heartbeats and probes say of a node; it is kept in memory only. */
+  judge(node: Node, judgement: Judgement): void {
+    const judged = this.#roster.judge(node, judgement);
+    if (!judged) return;
+    const { id, pool } = judged;
+    this.#parts.events.tell("node.changed", { node: id, pool, from: pool });
+  }
+
+  /** Up to `count` nodes that can serve, by id: those heard lately. */
+  discover(filter: NodeFilter, count: number): readonly Node[] {
+    const found: Node[] = [];
+    for (const node of matching(this.#roster, filter)) {
+      if (found.length >= count) break;
+      if (canServe(node)) found.push(node);
+    }
+    return found;
+  }
+
+  /** One node that can serve; refuses with `discovery.nobody`. */
+  resolve(question: Question, pool?: PoolId): Node {
+    const { specialization, org } = question;
+    const serving = this.discover({ specialization, org, pool }, Number.POSITIVE_INFINITY);
+    return this.#picks.pick(serving, question);
+  }
+
+  /** The nodes a filter lets through, then "ready", then every change. */
+  watch(filter: NodeFilter, watching: Watching): AsyncIterable<WatchEvent> {
+    return watchNodes(this.#roster, filter, watching);
+  }
+}

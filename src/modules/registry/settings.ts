@@ -1,0 +1,44 @@
+import { PoolError } from "@/std/errors.ts";
+
+/** The configuration section `registry`, as the service reads it. */
+export interface RegistrySettings {
+  readonly maxNodes: number;
+  /** Organizations whose nodes are admitted; undefined admits any that has a token. */
+  readonly allowedOrgs: readonly string[] | undefined;
+}
+
+/** The section as its schema checks it. */
+export interface RegistryConfig {
+  readonly max_nodes: number;
+  readonly auto_deregister_after: number;
+  readonly health_check_interval?: number;
+  readonly allow_public_registration: boolean;
+  readonly allowed_orgs?: readonly string[];
+}
+
+/** The settings of a section; refuses what this build cannot do (`config.unsupported`). */
+export function settingsOf(config: RegistryConfig): RegistrySettings {
+  if (config.allow_public_registration) {
+    throw new PoolError(
+      "invalid",
+      "config.unsupported",
+      "registry.allow_public_registration is true, but this build admits nodes by token only; " +
+        'set it to false and make tokens with "galaxy-pool token create".',
+    );
+  }
+  return { maxNodes: config.max_nodes, allowedOrgs: config.allowed_orgs };
+}
+
+/** Refuses a health check interval that is not the length of a slot (`config.invalid`). */
+export function requireSameInterval(
+  healthCheckSeconds: number | undefined,
+  slotSeconds: number,
+): void {
+  if (healthCheckSeconds === undefined || healthCheckSeconds === slotSeconds) return;
+  throw new PoolError(
+    "invalid",
+    "config.invalid",
+    `registry.health_check_interval is ${healthCheckSeconds} s and poot.slot_seconds is ` +
+      `${slotSeconds} s; they mean the same, so leave the first one out or make them equal.`,
+  );
+}

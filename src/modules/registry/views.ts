@@ -1,0 +1,39 @@
+import type { Node } from "@/core/node.ts";
+import type { Pool } from "@/core/pool.ts";
+import { toBase64 } from "@/std/bytes.ts";
+
+/** A node, as HTTP shows it. */
+export function nodeView(node: Node, specializationApproved: boolean) {
+  return {
+    node_id: node.id as string,
+    pool_id: node.pool as string,
+    name: node.name,
+    specialization: node.specialization,
+    specialization_approved: specializationApproved,
+    endpoint: node.endpoint ?? null,
+    org: node.org ?? null,
+    metadata: node.metadata,
+    state: node.state as string,
+    status: node.status as string,
+    public_key: toBase64(node.publicKey),
+    registered_at: new Date(node.registeredAtMs).toISOString(),
+    last_seen_at: node.lastSeenMs === 0 ? null : new Date(node.lastSeenMs).toISOString(),
+    health_permille: node.healthPermille,
+    etag: String(node.version),
+  };
+}
+
+/** A pool, as HTTP shows it; `nodes` counts those that take a place. */
+export function poolView(pool: Pool, nodes: number) {
+  return {
+    pool_id: pool.id as string,
+    name: pool.name,
+    kind: pool.kind as string,
+    org: pool.org ?? null,
+    public_key: toBase64(pool.publicKey),
+    created_at: new Date(pool.createdAtMs).toISOString(),
+    max_nodes: pool.maxNodes,
+    nodes,
+    etag: String(pool.version),
+  };
+}
