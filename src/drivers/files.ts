@@ -38,7 +38,7 @@ export function openFiles(folder: string): Files {
     },
     write: (path, content) => writeDurably(within(root, path), content),
     list: (path) => listOrNothing(within(root, path)),
-    remove: (path) => removeDurably(within(root, path)),
+    remove: (path) => removeDurably(root, within(root, path)),
     freeBytes: () => freeBytes(root),
   };
 }
@@ -85,7 +85,8 @@ function writeFsynced(file: string, content: Uint8Array): void {
   }
 }
 
-function removeDurably(path: string): void {
+function removeDurably(root: string, path: string): void {
+  assert(path !== root, `${path} is the data folder`);
   rmSync(path, { recursive: true, force: true });
   unlessMissing(() => fsyncFolder(dirname(path)), undefined);
 }

@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import type { Type } from "@sinclair/typebox";
 import type { Database } from "@/ports/database.ts";
 
 declare module "@/kernel/module.ts" {
@@ -8,16 +8,17 @@ declare module "@/kernel/module.ts" {
 }
 
 /** The configuration section `database`; which driver reads it is decided by the URL. */
-export const databaseSettings = Type.Object({
-  url: Type.String({
-    default: "sqlite:pool.db",
-    pattern: "^(sqlite:.|postgres(ql)?://.)",
-    secret: true,
-    description:
-      "Where the data lives: `sqlite:` and a file in the data folder, or " +
-      "`postgres://user:password@host/database`.",
-  }),
-});
+export const databaseSettings = (t: typeof Type) =>
+  t.Object({
+    url: t.String({
+      default: "sqlite:pool.db",
+      pattern: "^(sqlite:.|postgres(ql)?://.)",
+      secret: true,
+      description:
+        "Where the data lives: `sqlite:` and a file in the data folder, or " +
+        "`postgres://user:password@host/database`.",
+    }),
+  });
 
 /** Whether a database URL asks for PostgreSQL. */
 export function isPostgresUrl(url: string): boolean {

@@ -10,7 +10,7 @@ export const sqlite = defineModule({
   needs: ["clock", "files"],
   provides: "database",
   section: "database",
-  config: () => databaseSettings,
+  config: databaseSettings,
   start({ clock, files }, { config, log, defer, fatal }) {
     const database = openSqlite({
       path: pathOf(config.url, files.root),

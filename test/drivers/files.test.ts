@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryFolder } from "#test/support/folder.ts";
+import { openFiles } from "@/drivers/files.ts";
+
+describe("the data folder", () => {
+  test("keeps what is written, for its owner alone, and leaves nothing beside it", () => {
+    using folder = temporaryFolder();
+    const files = openFiles(join(folder.path, "a", "b"));
+    files.write("keys/pool.key", new Uint8Array([1, 2, 255]));
+    files.write("keys/pool.key", new Uint8Array([3]));
+    files.write("name", "näme");
+    expect(files.read("keys/pool.key")).toEqual(new Uint8Array([3]));
+    expect(files.readText("name")).toBe("näme");
+    expect(statSync(join(files.root, "keys/pool.key")).mode & 0o777).toBe(0o600);
+    for (const made of [`${folder.path}/a`, files.root, join(files.root, "keys")]) {
+      expect(statSync(made).mode & 0o777).toBe(0o700);
+    }
+    expect(readdirSync(join(files.root, "keys"))).toEqual(["pool.key"]);
+    expect(files.freeBytes()).toBeGreaterThan(0);
+  });
+
+  test("lists in order, and knows what is not there", () => {
+    using folder = temporaryFolder();
+    const files = openFiles(folder.path);
+    for (const name of ["b", "a", "c"]) files.write(`list/${name}`, "");
+    expect(files.list("list")).toEqual(["a", "b", "c"]);
+    files.remove("list/b");
+    files.remove("list/never");
+    expect(files.list("list")).toEqual(["a", "c"]);
+    files.remove("list");
+    expect(files.list("list")).toEqual([]);
+    expect(files.read("list/a")).toBeUndefined();
+    expect(files.readText("nothing")).toBeUndefined();
+  });
+
+  test("leaves the old content when the new cannot be written", () => {
+    using folder = temporaryFolder();
+    const files = openFiles(folder.path);
+    files.write("kept/inside", "old");
+    expect(() => files.write("kept", "new")).toThrow();
+    expect(files.readText("kept/inside")).toBe("old");
+    expect(readdirSync(folder.path)).toEqual(["kept"]);
+  });
+
+  test.each(["../outside", "/etc/passwd", "a/../../b"])("is never left by %s", (path) => {
+    using folder = temporaryFolder();
+    const files = openFiles(folder.path);
+    expect(() => files.read(path)).toThrow("leaves the data folder");
+    expect(() => files.write(path, "")).toThrow("leaves the data folder");
+    expect(() => files.remove(path)).toThrow("leaves the data folder");
+  });
+
+  test("cannot be removed as a whole", () => {
+    using folder = temporaryFolder();
+    expect(() => openFiles(folder.path).remove(".")).toThrow("is the data folder");
+  });
+});
