@@ -15,6 +15,9 @@ export interface CertificateFacts {
   readonly publicKey: Uint8Array;
   /** URI names, `spiffe://…`. */
   readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  /** What it may be used for (EKU); empty when it does not say. */
+  readonly usages: readonly ("client" | "server")[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** SHA-256 of the DER SubjectPublicKeyInfo. */
