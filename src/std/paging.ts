@@ -19,7 +19,7 @@ export interface PageRequest {
 
 /** One page of a list, as it is answered. */
 export interface Page<Item> {
-  readonly items: readonly Item[];
+  readonly items: Item[];
   readonly next_cursor: string | null;
 }
 

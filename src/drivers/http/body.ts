@@ -1,3 +1,4 @@
+import { concat } from "@/std/bytes.ts";
 import { tooLarge, unsupportedMediaType } from "./problems.ts";
 
 /** Refuses a body that says it is too large or is not JSON, before a byte of it is read. */
@@ -7,4 +8,23 @@ export function requireSmallJson(request: Request, maxBytes: number): void {
   if (request.body === null) return;
   const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") throw unsupportedMediaType();
+}
+
+/** Whether a request has a body that does not say its size. */
+export function isUnsized(request: Request): boolean {
+  return (
+    request.method !== "GET" && request.body !== null && !request.headers.has("content-length")
+  );
+}
+
+/** The whole body; refuses as soon as it is larger than it may be. */
+export async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return concat(...chunks);
 }

@@ -36,8 +36,8 @@ const CIPHERS = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
-/** A chunked body has no length to refuse it by; past this Bun ends the connection itself. */
-const BODY_SLACK_BYTES = 65_536;
+/** A body that is this much too large is cut off by Bun itself, with a bare 413. */
+const BODY_SLACK_BYTES = 1_048_576;
 
 /** The plain listeners on the loopback and the secure one for the LAN. */
 export class Listeners {
@@ -106,6 +106,7 @@ export class Listeners {
       const server: Listener = Bun.serve({
         ...settings,
         ...this.#limits(),
+        reusePort: false,
         fetch: (request): Promise<Response> => answering(request, origin),
       });
       const origin = originOf(server, false);
@@ -138,6 +139,7 @@ export class Listeners {
     this.#retired.add(ended);
   }
 
+  /** Outside of development Bun shares ports unless it is told not to, so every listener says which. */
   #limits() {
     return {
       development: false,
@@ -170,7 +172,7 @@ function listen(
 function requireFree(hostname: string, port: number): void {
   if (port === 0) return;
   const trial = listen(hostname, port, (settings) =>
-    Bun.serve({ ...settings, fetch: () => new Response() }),
+    Bun.serve({ ...settings, reusePort: false, fetch: () => new Response() }),
   );
   trial.stop(true);
 }

@@ -45,14 +45,21 @@ const RETRY_AFTER_SECONDS = 5;
  * What was thrown, as a refusal with its status; undefined when it is a fault of ours, about which
  * the caller learns nothing.
  */
-export function refusalOf(thrown: unknown): HttpRefusal | undefined {
+export function refusalOf(thrown: unknown, url: string): HttpRefusal | undefined {
   if (thrown instanceof HttpRefusal) return thrown;
   if (thrown instanceof ParseError) return new HttpRefusal(400, malformed());
   if (thrown instanceof ValidationError) {
-    return thrown.type === "response" ? undefined : new HttpRefusal(400, invalid(thrown));
+    return thrown.type === "response" ? undefined : new HttpRefusal(400, invalid(thrown, url));
   }
   if (!isRefusal(thrown) || thrown.kind === "internal") return undefined;
   return new HttpRefusal(REFUSALS[thrown.kind].http, thrown, headersOf(thrown));
+}
+
+/** A fault of ours as the log may hold it: an answer that broke its own schema may hold secrets. */
+export function loggable(fault: unknown): unknown {
+  if (!(fault instanceof ValidationError)) return fault;
+  const places = faultsOf(fault).map(({ path, message }) => `${path}: ${message}`);
+  return new Error(`an answer breaks its own schema (${places.join("; ")})`);
 }
 
 /** The refusal a fault of ours is answered with. */
@@ -113,14 +120,26 @@ export function tooLarge(maxBytes: number): HttpRefusal {
 }
 
 function malformed(): PoolError {
-  return new PoolError("invalid", "request.malformed", "The body is not valid JSON in UTF-8.");
+  return new PoolError("invalid", "request.malformed", "The body is not valid JSON.");
 }
 
-function invalid(error: ValidationError): PoolError {
-  const errors = faultsOf(error);
+function invalid(error: ValidationError, url: string): PoolError {
+  const errors = isConversion(error) ? [conversionFault(error, url)] : faultsOf(error);
   const places = errors.map((fault) => fault.path).join(", ");
   const message = `The request is not as it should be: ${places}. See errors, and /docs.`;
   return new PoolError("invalid", "request.invalid", message, { errors });
+}
+
+/** A number of the query that is out of its limits: Elysia does not say which one it was. */
+function isConversion(error: ValidationError): boolean {
+  return error.type === "property";
+}
+
+function conversionFault(error: ValidationError, url: string): InputFault {
+  const query = [...new URL(url).searchParams];
+  const name = query.find(([, text]) => Number(text) === error.value)?.[0];
+  const message = messageOf(error.all[0] ?? {});
+  return { path: name === undefined ? "query" : `query.${name}`, message };
 }
 
 /** Where the input is wrong; what was sent is never repeated. */

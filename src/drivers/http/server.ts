@@ -6,7 +6,7 @@ import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/
 import { AssertionError, assert } from "@/std/assert.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
-import { requireSmallJson } from "./body.ts";
+import { isUnsized, readBounded, requireSmallJson } from "./body.ts";
 import { docsAccess, docsRoutes } from "./docs.ts";
 import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
 import type { Listeners } from "./listeners.ts";
@@ -15,6 +15,7 @@ import { isLoopback, type Origin, originBehind } from "./origin.ts";
 import {
   type HttpRefusal,
   internalFault,
+  loggable,
   methodNotAllowed,
   problemResponse,
   refusalOf,
@@ -154,9 +155,11 @@ export class HttpServer implements Http {
     if (pathStart(request.url) < PATH_FROM) return this.#answerShortHost(request, origin);
     let response: Response;
     try {
-      const row = await this.#admit(request, origin);
-      response = await this.#app.fetch(request);
-      this.#logAnswer(request, response, row);
+      const visit = await this.#admit(request, origin);
+      response = await this.#app.fetch(
+        isUnsized(request) ? await this.#sized(request, visit) : request,
+      );
+      this.#logAnswer(request, response, visit.row);
     } catch (thrown) {
       response = this.#refuse(thrown, request);
     }
@@ -164,7 +167,7 @@ export class HttpServer implements Http {
   }
 
   /** Finds the row of the permission table and lets the caller through, or refuses. */
-  async #admit(request: Request, origin: Origin): Promise<RouteAccess> {
+  async #admit(request: Request, origin: Origin): Promise<Visit> {
     const path = pathOf(request.url);
     const rows = this.#table.find(path);
     const row = rows?.get(request.method);
@@ -174,8 +177,9 @@ export class HttpServer implements Http {
       (row.openOnLoopback === true && !origin.isSecure && isLoopback(origin.addressOf(request)));
     const caller = isOpen ? undefined : await this.#requireCaller(request, row);
     if (request.method !== "GET") requireSmallJson(request, this.#options.maxBodyBytes);
-    this.#visits.set(request, { origin, row, caller });
-    return row;
+    const visit = { origin, row, caller };
+    this.#visits.set(request, visit);
+    return visit;
   }
 
   async #requireCaller(request: Request, row: RouteAccess): Promise<Caller> {
@@ -212,12 +216,23 @@ export class HttpServer implements Http {
     return visit;
   }
 
+  /** A chunked body does not say how large it is, so it is counted while it is read. */
+  async #sized(request: Request, visit: Visit): Promise<Request> {
+    const body = await readBounded(request, this.#options.maxBodyBytes);
+    const { url, method, headers } = request;
+    const sized = new Request(url, { method, headers, body });
+    this.#visits.set(sized, { ...visit, origin: originBehind(visit.origin, request) });
+    return sized;
+  }
+
   /** A HEAD is a GET whose body stays here. */
   async #answerHead(request: Request, origin: Origin): Promise<Response> {
     const get = new Request(request.url, { method: "GET", headers: request.headers });
     const response = await this.answer(get, originBehind(origin, request));
-    await response.body?.cancel();
-    return new Response(null, { status: response.status, headers: response.headers });
+    const { status, headers } = response;
+    if (headers.get("content-type")?.startsWith("text/event-stream")) await response.body?.cancel();
+    else headers.set("content-length", `${(await response.arrayBuffer()).byteLength}`);
+    return new Response(null, { status, headers });
   }
 
   #answerShortHost(request: Request, origin: Origin): Promise<Response> {
@@ -228,7 +243,7 @@ export class HttpServer implements Http {
 
   #refuse(thrown: unknown, request: Request): Response {
     const id = `${this.#idPrefix}-${++this.#ids}`;
-    const refusal = refusalOf(thrown);
+    const refusal = refusalOf(thrown, request.url);
     this.#logRefusal({ id, request, thrown, refusal });
     if (thrown instanceof AssertionError) this.#options.onFatal(thrown);
     return problemResponse(refusal ?? internalFault(), id);
@@ -244,7 +259,7 @@ export class HttpServer implements Http {
     const { id, request, thrown, refusal } = refused;
     const about = { request: id, method: request.method, path: pathOf(request.url) };
     if (!refusal) {
-      this.#options.log.error({ ...about, err: thrown }, "a request met a fault of ours");
+      this.#options.log.error({ ...about, err: loggable(thrown) }, "a request met a fault of ours");
       return;
     }
     const { status } = refusal;
