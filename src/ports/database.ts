@@ -18,7 +18,7 @@ export interface Write {
   readonly refusal?: PoolError;
 }
 
-/** One step of a schema: the same for both databases, or one list each. Names sort by time. */
+/** One step of a schema, `module/0001-what`: the same for both databases, or one list each. */
 export interface Migration {
   readonly name: string;
   /** `{int}` and `{blob}` stand for the database's types, `{strict}` for SQLite's table option. */

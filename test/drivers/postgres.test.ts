@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { CompiledQuery } from "kysely";
+import { brokenLine } from "#test/support/broken-line.ts";
 import { TestClock } from "#test/support/clock.ts";
-import { databases } from "#test/support/database.ts";
+import { type DatabaseKind, databases } from "#test/support/database.ts";
+import { temporaryFolder } from "#test/support/folder.ts";
 import { postgresServer, postgresSkipped } from "#test/support/postgres.ts";
 import { openPostgres } from "@/drivers/postgres/database.ts";
 import type { Write } from "@/ports/database.ts";
@@ -64,6 +67,29 @@ describe.skipIf(postgresSkipped !== undefined || !kind)("PostgreSQL", () => {
     ]);
     await database.commit([raw("INSERT INTO note VALUES (1)")]);
     expect(await database.read(COUNT)).toEqual([{ n: 1n }]);
+  });
+
+  test("whose answer to COMMIT is lost does not get the change a second time", async () => {
+    using folder = temporaryFolder();
+    await using place = await (kind as DatabaseKind).place();
+    const { url } = await postgresServer();
+    const [path = ""] = new URL(url).searchParams.getAll("path");
+    const socket = join(folder.path, ".s.PGSQL.5432");
+    using line = brokenLine(socket, path);
+    const database = await openPostgres({
+      url: url.replace(path, socket),
+      schema: place.schema,
+      clock: new TestClock(),
+      onFailed: () => {},
+    });
+    await database.commit([raw("CREATE TABLE note (id BIGINT)")]);
+    for (let id = 1; id <= 3; id++) {
+      line.cutAfter("COMMIT");
+      await database.commit([raw("INSERT INTO note VALUES ($1)", id)]);
+      expect(await database.read(COUNT)).toEqual([{ n: BigInt(id) }]);
+      expect(line.cuts).toBe(id);
+    }
+    await database.close();
   });
 
   test("that restarts is found again by reads and by commits", async () => {

@@ -51,7 +51,9 @@ describe("a group of commits", () => {
   test("is not hurt by a refused member, in whatever place", async () => {
     const { database } = open(":memory:");
     await database.commit([raw(NOTE)]);
-    const group = [1, 2, 2, 3, 1, 4].map((id) => database.commit([insert(id + 10), insert(id)]));
+    const group = [1, 2, 2, 3, 1, 4].map((id, at) =>
+      database.commit([insert(at + 10), insert(id)]),
+    );
     const ends = (await Promise.allSettled(group)).map((end) => end.status);
     expect(ends).toEqual([
       "fulfilled",

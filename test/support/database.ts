@@ -8,6 +8,8 @@ import { postgresServer, postgresSkipped } from "./postgres.ts";
 
 /** A place for data that outlives the handles on it; `await using` removes it. */
 export interface DatabasePlace extends AsyncDisposable {
+  /** The schema of the server that holds it; empty for SQLite. */
+  readonly schema: string;
   /** Opens it; each handle must be closed by the test. */
   open(clock?: TestClock, onFailed?: (fault: unknown) => void): Promise<Database>;
 }
@@ -57,6 +59,7 @@ async function sqlitePlace(): Promise<DatabasePlace> {
   const folder = temporaryFolder();
   const path = `${folder.path}/pool.db`;
   return {
+    schema: "",
     open: async (clock = new TestClock(), onFailed = raise) =>
       openSqlite({ path, clock, onFailed }),
     [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
@@ -68,6 +71,7 @@ async function postgresPlace(): Promise<DatabasePlace> {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   await once(url, `CREATE SCHEMA ${schema}`);
   return {
+    schema,
     open: (clock = new TestClock(), onFailed = raise) =>
       openPostgres({ url, schema, clock, onFailed }),
     [Symbol.asyncDispose]: () => once(url, `DROP SCHEMA ${schema} CASCADE`),
