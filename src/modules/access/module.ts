@@ -1,0 +1,83 @@
+import { defineModule } from "@/kernel/module.ts";
+import { Enrolment } from "@/proto/enrolment_pb.ts";
+import { loginRoutes, loginRoutesAccess } from "./login-routes.ts";
+import { accessRoutes, accessRoutesAccess } from "./routes.ts";
+import { enrolmentRpcs } from "./rpc.ts";
+import { Access } from "./service.ts";
+import { ACCESS_MIGRATIONS } from "./table.ts";
+
+declare module "@/kernel/module.ts" {
+  interface Services {
+    access: Access;
+  }
+}
+
+const HOUR_MS = 3_600_000;
+const ADDRESSES_MAX = 10_000;
+/** So that the reply to a renewal with a new key still arrives over the old connection. */
+const FAREWELL_MS = 2_000;
+
+/** Says who calls, and lets machines in that prove they may. */
+export const access = defineModule({
+  name: "access",
+  needs: [
+    "database",
+    "clock",
+    "random",
+    "files",
+    "certificates",
+    "tokens",
+    "http",
+    "grpc",
+    "metrics",
+    "events",
+    "audit",
+    "authority",
+    "registry",
+  ],
+  provides: "access",
+  config: (t) =>
+    t.Object({
+      failures_max: t.Integer({
+        default: 10,
+        minimum: 1,
+        maximum: 1_000,
+        description: "Failed proofs from one address within an hour that block it.",
+      }),
+      block_seconds: t.Integer({
+        default: 3_600,
+        minimum: 1,
+        maximum: 86_400,
+        duration: true,
+        description: "How long an address stays blocked.",
+      }),
+    }),
+  async start(services, { config, log, reloaded }) {
+    const { database, clock, http, grpc, authority, registry, metrics, events, tokens } = services;
+    await database.migrate(ACCESS_MIGRATIONS);
+    const limits = {
+      failuresMax: config.failures_max,
+      windowMs: HOUR_MS,
+      blockMs: config.block_seconds * 1000,
+      addressesMax: ADDRESSES_MAX,
+    };
+    const service = new Access({ ...services, log, limits });
+    await service.load();
+    http.authenticateWith((request) => service.authenticate(request));
+    grpc.authenticateWith((certificate) => service.callerOfCertificate(certificate));
+    http.mount(accessRoutes(service, { http, authority, registry }), accessRoutesAccess);
+    http.mount(loginRoutes(service, { http, authority, tokens }), loginRoutesAccess);
+    grpc.serve(Enrolment, "anyone", enrolmentRpcs(service, authority, registry));
+    events.on("node.suspended", ({ node }) => grpc.disconnect(node));
+    events.on("node.removed", ({ node }) => grpc.disconnect(node));
+    events.on("node.rekeyed", ({ node }) => clock.after(FAREWELL_MS, () => grpc.disconnect(node)));
+    metrics.gauge(
+      "galaxy_blocked_addresses",
+      "Addresses kept out after too many failed proofs.",
+      [],
+      () => [{ value: service.blockedCount() }],
+    );
+    reloaded(() => service.reload());
+    return service;
+  },
+});

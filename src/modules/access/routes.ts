@@ -1,0 +1,168 @@
+import { Elysia, t } from "elysia";
+import type { PoolId } from "@/core/ids.ts";
+import type { Authority } from "@/modules/certificates/service.ts";
+import type { Registry } from "@/modules/registry/service.ts";
+import type { Http, RouteAccess } from "@/ports/http.ts";
+import { toBase32 } from "@/std/bytes.ts";
+import { pageOf, readPage } from "@/std/paging.ts";
+import {
+  type JoinTokenRecord,
+  type JoinTokenTerms,
+  placeOf,
+  TTL_SECONDS_DEFAULT,
+  TTL_SECONDS_MAX,
+  USES_MAX,
+} from "./join-tokens.ts";
+import type { Access } from "./service.ts";
+
+/** Who may call which of these routes. */
+export const accessRoutesAccess: readonly RouteAccess[] = [
+  { method: "GET", path: "/api/v1/authority", access: "anyone" },
+  { method: "GET", path: "/api/v1/tokens", access: ["admin"] },
+  { method: "POST", path: "/api/v1/tokens", access: ["admin"] },
+  { method: "DELETE", path: "/api/v1/tokens/:token_id", access: ["admin"] },
+];
+
+const AuthorityView = t.Object({
+  installation_id: t.String(),
+  root_pem: t.String({ description: "The root certificate of this installation." }),
+  pin: t.String({ description: "SHA-256 of the root's SubjectPublicKeyInfo, base32." }),
+  pool_time: t.String({ format: "date-time" }),
+});
+
+const fields = {
+  token_id: t.String(),
+  pool_id: t.String(),
+  uses: t.Integer(),
+  uses_left: t.Integer(),
+  node_name: t.Nullable(t.String()),
+  specialization: t.Nullable(t.String()),
+  created_at: t.String({ format: "date-time" }),
+  expires_at: t.String({ format: "date-time" }),
+  revoked_at: t.Nullable(t.String({ format: "date-time" })),
+  created_by: t.String(),
+};
+
+const TokenView = t.Object(fields);
+const CreatedView = t.Object({
+  ...fields,
+  token: t.Optional(t.String({ description: "The join token; it is shown this once." })),
+});
+const TokenPage = t.Object({
+  items: t.Array(TokenView),
+  next_cursor: t.Nullable(t.String()),
+});
+
+const NewToken = t.Object({
+  pool_id: t.String({ minLength: 1, maxLength: 64, description: "The pool it lets into." }),
+  uses: t.Optional(
+    t.Integer({ minimum: 1, maximum: USES_MAX, description: "Nodes it admits; 1 if unstated." }),
+  ),
+  ttl_seconds: t.Optional(
+    t.Integer({
+      minimum: 60,
+      maximum: TTL_SECONDS_MAX,
+      description: `How long it lives; ${TTL_SECONDS_DEFAULT} if unstated.`,
+    }),
+  ),
+  node_name: t.Optional(
+    t.String({ minLength: 1, maxLength: 64, description: "Only a node of this name may use it." }),
+  ),
+  specialization: t.Optional(
+    t.String({ minLength: 1, maxLength: 64, description: "What its nodes are for, approved." }),
+  ),
+});
+
+/** The CA for anybody, and join tokens for admins. */
+export const accessRoutes = (
+  access: Access,
+  { http, authority, registry }: { http: Http; authority: Authority; registry: Registry },
+) =>
+  new Elysia({ prefix: "/api/v1", tags: ["access"] })
+    .get(
+      "/authority",
+      () => ({
+        installation_id: authority.installationId,
+        root_pem: authority.rootPem,
+        pin: toBase32(authority.pin),
+        pool_time: timeText(access.time().nowMs),
+      }),
+      { response: AuthorityView, detail: { summary: "The CA of this installation" } },
+    )
+    .get(
+      "/tokens",
+      async ({ query }) => {
+        const page = readPage(query);
+        const found = await access.joinTokens.list(page);
+        return pageOf(found, page.limit, { item: viewOf, position: placeOf });
+      },
+      {
+        query: t.Object(http.pageQuery),
+        response: TokenPage,
+        detail: { summary: "List join tokens" },
+      },
+    )
+    .post(
+      "/tokens",
+      ({ request, body }) =>
+        http.once(request, body, async (remember) => {
+          const pool = registry.getPool(body.pool_id);
+          const made = await access.joinTokens.create(
+            http.callerOf(request),
+            termsOf(body, pool.id),
+            (token) => remember({ status: 201, body: viewOf(token) }),
+          );
+          return { status: 201, body: { ...viewOf(made.token), token: made.text } };
+        }),
+      {
+        headers: t.Object(http.onceHeaders, { additionalProperties: true }),
+        body: NewToken,
+        response: { 201: CreatedView },
+        detail: {
+          summary: "Create a join token",
+          description:
+            "Repeated with the same Idempotency-Key it answers without the token's text.",
+        },
+      },
+    )
+    .delete(
+      "/tokens/:token_id",
+      async ({ request, params, set }) => {
+        await access.joinTokens.revoke(http.callerOf(request), params.token_id);
+        set.status = 204;
+      },
+      {
+        params: t.Object({ token_id: t.String({ maxLength: 64 }) }),
+        response: { 204: t.Void() },
+        detail: { summary: "Revoke a join token" },
+      },
+    );
+
+function termsOf(body: typeof NewToken.static, pool: PoolId): JoinTokenTerms {
+  return {
+    pool,
+    uses: body.uses,
+    ttlSeconds: body.ttl_seconds,
+    nodeName: body.node_name,
+    specialization: body.specialization,
+  };
+}
+
+function viewOf(token: JoinTokenRecord): typeof TokenView.static {
+  return {
+    token_id: token.id,
+    pool_id: token.pool,
+    uses: token.uses,
+    uses_left: token.usesLeft,
+    node_name: token.nodeName ?? null,
+    specialization: token.specialization ?? null,
+    created_at: timeText(token.createdAtMs),
+    expires_at: timeText(token.expiresAtMs),
+    revoked_at: token.revokedAtMs === undefined ? null : timeText(token.revokedAtMs),
+    created_by: token.createdBy,
+  };
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,50 @@
+import { create } from "@bufbuild/protobuf";
+import type { PoolId } from "@/core/ids.ts";
+import type { Authority } from "@/modules/certificates/service.ts";
+import type { Registry } from "@/modules/registry/service.ts";
+import type { ServiceRpcs } from "@/ports/grpc.ts";
+import { AuthoritySchema, EnrollReplySchema, type Enrolment } from "@/proto/enrolment_pb.ts";
+import type { Enrolled } from "./issuing.ts";
+import type { Access } from "./service.ts";
+
+/** The service galaxy.pool.v1.Enrolment: wire words in, domain words through, wire words out. */
+export function enrolmentRpcs(
+  access: Access,
+  authority: Authority,
+  registry: Registry,
+): ServiceRpcs<typeof Enrolment> {
+  const replyOf = ({ node, certificate }: Enrolled) => {
+    const { nowMs, slotSeconds } = access.time();
+    return create(EnrollReplySchema, {
+      certificate: certificate.certificate,
+      rootCertificate: authority.rootDer,
+      nodeId: node.id,
+      poolId: node.pool,
+      poolKey: registry.getPool(node.pool).publicKey,
+      poolTimeMs: BigInt(nowMs),
+      slotSeconds,
+      renewAtMs: BigInt(certificate.renewAtMs),
+    });
+  };
+  return {
+    async getAuthority() {
+      return create(AuthoritySchema, {
+        rootCertificate: authority.rootDer,
+        poolTimeMs: BigInt(access.time().nowMs),
+        installationId: authority.installationId,
+      });
+    },
+    async enroll(request, call) {
+      const { tokenId, csr, nodeName, specialization, nonce, proof } = request;
+      const asked = { tokenId, csr, nodeName, specialization, nonce, proof };
+      const pool = request.poolId as PoolId;
+      const leafHash = call.serverLeafHash;
+      return replyOf(await access.enroll(call.address, { ...asked, pool, leafHash }));
+    },
+    async renew(request, call) {
+      const { csr, oldKeySignature, nodeId } = request;
+      const renewal = { csr, oldKeySignature, node: nodeId };
+      return replyOf(await access.renew(call.address, call.caller, renewal));
+    },
+  };
+}

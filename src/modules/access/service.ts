@@ -1,0 +1,210 @@
+import { type Caller, nodeCaller } from "@/core/caller.ts";
+import type { NodeId } from "@/core/ids.ts";
+import { requireWelcome } from "@/core/node.ts";
+import type { ModuleContext } from "@/kernel/module.ts";
+import type { Audit } from "@/modules/audit/service.ts";
+import type { Authority } from "@/modules/certificates/service.ts";
+import type { Registry } from "@/modules/registry/service.ts";
+import type { Certificates } from "@/ports/certificates.ts";
+import type { Clock } from "@/ports/clock.ts";
+import type { Database } from "@/ports/database.ts";
+import type { Files } from "@/ports/files.ts";
+import type { Random } from "@/ports/random.ts";
+import type { Tokens } from "@/ports/tokens.ts";
+import { sameBytes } from "@/std/bytes.ts";
+import { isRefusal } from "@/std/errors.ts";
+import { Enrolment, type EnrolmentRequest } from "./enrolment.ts";
+import { FailureLimit, type FailureTerms } from "./failure-limit.ts";
+import type { Enrolled } from "./issuing.ts";
+import { JoinTokens } from "./join-tokens.ts";
+import { NodeKeys } from "./node-keys.ts";
+import { type Grant, NodeLogins } from "./node-logins.ts";
+import { OperatorToken } from "./operator-token.ts";
+import type { PoolTime } from "./pool-time.ts";
+import { badCredentials, certificateRefused } from "./refusals.ts";
+import { Renewal, type RenewalRequest } from "./renewal.ts";
+
+const SLOT_SECONDS = 30;
+const BEARER = /^bearer +(\S+)$/i;
+
+/** What access works with. */
+export interface AccessParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly certificates: Certificates;
+  readonly tokens: Tokens;
+  readonly audit: Audit;
+  readonly authority: Authority;
+  readonly registry: Registry;
+  readonly log: ModuleContext<unknown>["log"];
+  readonly limits: FailureTerms;
+}
+
+/** One kind of credential a request may carry; the first that recognises it decides. */
+interface CredentialKind {
+  recognises(secret: string): boolean;
+  callerOf(secret: string): Caller | undefined | Promise<Caller>;
+}
+
+/** Says who calls, and lets machines in that prove they may. */
+export class Access {
+  readonly joinTokens: JoinTokens;
+  readonly #parts: AccessParts;
+  readonly #operator: OperatorToken;
+  readonly #logins: NodeLogins;
+  readonly #keys: NodeKeys;
+  readonly #enrolment: Enrolment;
+  readonly #renewal: Renewal;
+  readonly #enrolmentLimit: FailureLimit;
+  readonly #loginLimit: FailureLimit;
+  readonly #kinds: readonly CredentialKind[];
+  #time: () => PoolTime;
+
+  constructor(parts: AccessParts) {
+    const { clock, database, registry } = parts;
+    this.#parts = parts;
+    this.#time = () => timeOf(clock.now());
+    const time = () => this.#time();
+    const { pin } = parts.authority;
+    this.joinTokens = new JoinTokens({ ...parts, pin, nowMs: () => time().nowMs });
+    this.#operator = new OperatorToken(parts.files);
+    this.#logins = new NodeLogins({ ...parts, findNode: (id) => registry.findNode(id) });
+    this.#keys = new NodeKeys(database);
+    const issuing = { ...parts, keys: this.#keys, time };
+    this.#enrolment = new Enrolment({ ...issuing, joinTokens: this.joinTokens });
+    this.#renewal = new Renewal(issuing);
+    this.#enrolmentLimit = new FailureLimit(clock, parts.limits);
+    this.#loginLimit = new FailureLimit(clock, parts.limits);
+    this.#kinds = [this.#operator, nodeTokens(this.#logins)];
+  }
+
+  /** What must be known before the first request: logins that were ended lately. */
+  async load(): Promise<void> {
+    await this.#logins.load();
+  }
+
+  /** Who keeps the pool's time says what it is, and whether it is to be trusted. */
+  keepTimeWith(time: () => PoolTime): void {
+    this.#time = time;
+    this.#parts.authority.trustClockWhen(() => time().trusted);
+  }
+
+  /** The pool's time as access knows it. */
+  time(): PoolTime {
+    return this.#time();
+  }
+
+  /** Who makes an HTTP request: undefined without credentials, refused with bad ones. */
+  async authenticate(request: Request): Promise<Caller | undefined> {
+    const secret = secretIn(request.headers);
+    if (secret === undefined) return undefined;
+    const kind = this.#kinds.find((known) => known.recognises(secret));
+    const caller = await kind?.callerOf(secret);
+    if (!caller) throw badCredentials();
+    return caller;
+  }
+
+  /** Which node a client certificate stands for; its key must be the one registered now. */
+  callerOfCertificate(certificate: Uint8Array): Caller {
+    const { authority, registry } = this.#parts;
+    const identity = authority.nodeOf(certificate);
+    const node = identity && registry.findNode(identity.node);
+    if (!identity || !node) throw certificateRefused();
+    if (!sameBytes(identity.publicKey, node.publicKey)) throw certificateRefused();
+    if (this.#time().nowMs >= identity.notAfterMs) throw certificateRefused();
+    requireWelcome(node);
+    return nodeCaller(node.id, identity.hash);
+  }
+
+  /** Makes a node of a machine that proves to know a join token. */
+  enroll(address: string, request: EnrolmentRequest): Promise<Enrolled> {
+    return this.#limited(this.#enrolmentLimit, address, () => this.#enrolment.enroll(request));
+  }
+
+  /** Renews a node's certificate, for the caller or for who signs with the registered key. */
+  renew(address: string, caller: Caller | undefined, request: RenewalRequest): Promise<Enrolled> {
+    const renew = () => this.#renewal.renew(caller, request);
+    return this.#limited(this.#enrolmentLimit, address, renew);
+  }
+
+  /** Something for a node to sign. */
+  challenge(node: string): { readonly nonce: Uint8Array; readonly expiresAtMs: number } {
+    return this.#logins.challenge(node);
+  }
+
+  /** Tokens for a signed challenge. */
+  login(address: string, node: string, answer: LoginAnswer): Promise<Grant> {
+    const { nonce, signature } = answer;
+    const login = () => this.#logins.login(node, nonce, signature);
+    return this.#limited(this.#loginLimit, address, login);
+  }
+
+  /** The next tokens of a login. */
+  refresh(address: string, token: string): Promise<Grant> {
+    return this.#limited(this.#loginLimit, address, () => this.#logins.refresh(token));
+  }
+
+  /** Ends a login. */
+  revoke(token: string): Promise<void> {
+    return this.#logins.revoke(token);
+  }
+
+  /** When a node last changed its key, if it ever did: payouts wait a day after it. */
+  rotatedAtMs(node: NodeId): Promise<number | undefined> {
+    return this.#keys.rotatedAtMs(node);
+  }
+
+  /** Reads the operator's token again. */
+  reload(): void {
+    this.#operator.reload();
+  }
+
+  /** How many addresses are kept out because too much from them has failed. */
+  blockedCount(): number {
+    return this.#enrolmentLimit.blockedCount() + this.#loginLimit.blockedCount();
+  }
+
+  async #limited<T>(limit: FailureLimit, address: string, act: () => Promise<T>): Promise<T> {
+    limit.require(address);
+    try {
+      return await act();
+    } catch (error) {
+      const isProofFailed = isRefusal(error) && error.kind === "unauthenticated";
+      if (isProofFailed && limit.failed(address)) {
+        this.#parts.log.warn({ address }, "an address is blocked after too many failed proofs");
+      }
+      throw error;
+    }
+  }
+}
+
+/** What a node answers to a challenge. */
+export interface LoginAnswer {
+  readonly nonce: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Access tokens of nodes; they come last, for they have no prefix of their own. */
+function nodeTokens(logins: NodeLogins): CredentialKind {
+  return {
+    recognises: (secret) => secret.split(".").length === 3,
+    callerOf: (secret) => logins.callerOf(secret),
+  };
+}
+
+/** The credential of a request: a bearer token, else an API key. */
+function secretIn(headers: Headers): string | undefined {
+  const authorization = headers.get("authorization");
+  if (authorization === null) return headers.get("x-api-key") ?? undefined;
+  const bearer = BEARER.exec(authorization)?.[1];
+  if (bearer === undefined) throw badCredentials();
+  return bearer;
+}
+
+/** The wall clock as pool time, until somebody keeps it better. */
+function timeOf(nowMs: number): PoolTime {
+  const slot = Math.floor(nowMs / 1000 / SLOT_SECONDS);
+  return { nowMs, slot, slotSeconds: SLOT_SECONDS, trusted: true };
+}
