@@ -17,8 +17,8 @@ export const authority = defineModule({
   async start({ files, certificates, random, clock, host, http, grpc, metrics }, context) {
     const service = new Authority({ files, certificates, random, names: () => host.names() });
     await service.ensureLeaf(clock.now());
-    service.onLeaf((pair) => http.identifyWith(pair));
-    service.onLeaf((pair) => grpc.identifyWith(pair));
+    await service.onLeaf((pair) => http.identifyWith(pair));
+    await service.onLeaf((pair) => grpc.identifyWith(pair));
     metrics.gauge(
       "galaxy_certificate_expiry_seconds",
       "When the server's certificate ends, seconds since 1970.",

@@ -17,6 +17,9 @@ const NODE_LIFE_MS = 24 * HOUR_MS;
 const BACKDATED_MS = 5 * 60_000;
 const KNOWN_CERTIFICATES_MAX = 10_000;
 
+/** Who serves with the server's certificate. */
+type TakesLeaf = (pair: CertificatePair) => void | Promise<void>;
+
 /** What the authority works with. */
 export interface AuthorityParts {
   readonly files: Files;
@@ -57,7 +60,7 @@ export class Authority {
   readonly #pools: PoolKeys;
   readonly #known = new Map<string, NodeIdentity>();
   readonly #audit: SigningKey;
-  readonly #leafListeners: ((pair: CertificatePair) => void)[] = [];
+  readonly #leafListeners: TakesLeaf[] = [];
   #isClockTrusted: () => boolean = () => true;
 
   /** Reads what `initialise` made; refuses where it did not (`data.not_initialised`). */
@@ -95,9 +98,9 @@ export class Authority {
   }
 
   /** Hands over the server's certificate now and whenever there is a new one. */
-  onLeaf(take: (pair: CertificatePair) => void): void {
+  async onLeaf(take: TakesLeaf): Promise<void> {
     this.#leafListeners.push(take);
-    take(this.leaf());
+    await take(this.leaf());
   }
 
   /** While the pool's clock is not trusted, nothing of our own is renewed. */
@@ -111,7 +114,7 @@ export class Authority {
     this.#jwt.renew(nowMs);
     if (!this.#leaf.isDue(nowMs)) return false;
     const pair = await this.#leaf.renew(nowMs);
-    for (const take of this.#leafListeners) take(pair);
+    for (const take of this.#leafListeners) await take(pair);
     return true;
   }
 
