@@ -83,10 +83,14 @@ export function changedNode(now: Node, record: NodeRecord): Node {
 }
 
 /** The node as judged by its heartbeats; only a member has a presence. */
-export function judgedNode(node: Node, judgement: Judgement): Node {
-  const state = node.status === "member" ? judgement.state : node.state;
-  const { lastSeenMs, healthPermille } = judgement;
-  return { ...node, state, lastSeenMs, healthPermille };
+export function judgedNode(node: Node, heard: Partial<Judgement>): Node {
+  const { state = node.state, lastSeenMs, healthPermille } = heard;
+  return {
+    ...node,
+    state: node.status === "member" ? state : node.state,
+    lastSeenMs: lastSeenMs ?? node.lastSeenMs,
+    healthPermille: healthPermille ?? node.healthPermille,
+  };
 }
 
 /** Whether the node takes a place in its pool: a suspended one keeps it. */

@@ -5,6 +5,9 @@ import { PoolError } from "@/std/errors.ts";
 const CHANGES_MAX = 16_384;
 /** How many may watch at once. */
 const WATCHERS_MAX = 1_000;
+/** A version is the epoch of a run, then this many bits of number. */
+const NUMBER_BITS = 40n;
+const NUMBER_MASK = (1n << NUMBER_BITS) - 1n;
 
 /** That a node changed; what it is now is looked up when it is told. */
 export interface Change {
@@ -20,6 +23,7 @@ export interface Change {
  * costs no memory: when its position is forgotten it is cut.
  */
 export class Changes {
+  readonly #epoch: bigint;
   readonly #ring: Change[] = [];
   readonly #max: number;
   /** The number of the newest change. */
@@ -27,8 +31,22 @@ export class Changes {
   #watchers = 0;
   #wake = Promise.withResolvers<void>();
 
-  constructor(max = CHANGES_MAX) {
+  /** The epoch tells the numbers of this run from those of another. */
+  constructor(epoch: number, max = CHANGES_MAX) {
+    this.#epoch = BigInt(epoch);
     this.#max = max;
+  }
+
+  /** A number as watchers keep it across runs. */
+  versionOf(number: number): bigint {
+    return (this.#epoch << NUMBER_BITS) | BigInt(number);
+  }
+
+  /** The number of a version, if everything that followed it is still known. */
+  numberOf(version: bigint): number | undefined {
+    if (version >> NUMBER_BITS !== this.#epoch) return undefined;
+    const number = Number(version & NUMBER_MASK);
+    return this.reaches(number) ? number : undefined;
   }
 
   get newest(): number {

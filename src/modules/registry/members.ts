@@ -24,7 +24,7 @@ import { type Pool, poolPrivate } from "@/core/pool.ts";
 import type { EventMap } from "@/kernel/events.ts";
 import type { Write } from "@/ports/database.ts";
 import { PoolError } from "@/std/errors.ts";
-import type { RegistryParts } from "./parts.ts";
+import type { Also, RegistryParts } from "./parts.ts";
 import type { Pools } from "./pools.ts";
 import type { Roster } from "./roster.ts";
 import type { RegistrySettings } from "./settings.ts";
@@ -107,9 +107,9 @@ export class Members {
   }
 
   /** Commits what is pending together with other writes. */
-  async settle(pending: Pending, also: readonly Write[]): Promise<Node> {
+  async settle(pending: Pending, also: Also<Node>): Promise<Node> {
     try {
-      await this.#parts.database.commit([...pending.writes, ...also]);
+      await this.#parts.database.commit([...pending.writes, ...also(pending.node)]);
     } catch (error) {
       pending.release();
       throw error;

@@ -2,7 +2,7 @@ import type { PoolId } from "@/core/ids.ts";
 import type { Events } from "@/kernel/events.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Clock } from "@/ports/clock.ts";
-import type { Database } from "@/ports/database.ts";
+import type { Database, Write } from "@/ports/database.ts";
 import type { Random } from "@/ports/random.ts";
 import type { RegistrySettings } from "./settings.ts";
 
@@ -15,6 +15,9 @@ interface PoolIdentity {
   readonly id: PoolId;
   readonly publicKey: Uint8Array;
 }
+
+/** Writes that go into the commit of a change, made from what it will be. */
+export type Also<Changed> = (changed: Changed) => readonly Write[];
 
 /** What the registry is made of. */
 export interface RegistryParts {

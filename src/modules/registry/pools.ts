@@ -10,9 +10,8 @@ import {
   poolNotEmpty,
   poolUnknown,
 } from "@/core/pool.ts";
-import type { Write } from "@/ports/database.ts";
 import { PoolError } from "@/std/errors.ts";
-import type { RegistryParts } from "./parts.ts";
+import type { Also, RegistryParts } from "./parts.ts";
 import type { Roster } from "./roster.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { endPool, insertPool, savePool } from "./table.ts";
@@ -53,7 +52,7 @@ export class Pools {
 
   /** Takes over a pool from the disk, or after a commit. */
   put(record: PoolRecord): Pool {
-    const pool = { ...record, maxNodes: record.ownMaxNodes ?? this.#settings.maxNodes };
+    const pool = this.#effective(record);
     this.#roster.putPool(pool);
     return pool;
   }
@@ -63,7 +62,7 @@ export class Pools {
     for (const pool of this.list()) this.put(pool);
   }
 
-  async create(caller: Caller, wanted: PoolChanges, also: readonly Write[] = []): Promise<Pool> {
+  async create(caller: Caller, wanted: PoolChanges, also: Also<Pool> = () => []): Promise<Pool> {
     const usual = { name: "", kind: "main", org: undefined, ownMaxNodes: undefined } as const;
     const terms = changedTerms(usual, wanted);
     this.#requireRoom();
@@ -73,7 +72,8 @@ export class Pools {
     const record: PoolRecord = { id, publicKey, ...terms, createdAtMs: now, version: 1 };
     const { database, audit } = this.#parts;
     const row = audit.row(caller, "pool.created", id, { name: terms.name, kind: terms.kind });
-    await database.commit([insertPool(database.sql, record), row, ...also]);
+    const writes = [insertPool(database.sql, record), row, ...also(this.#effective(record))];
+    await database.commit(writes);
     const pool = this.put(record);
     this.#parts.events.tell("pool.created", { pool: id });
     return pool;
@@ -109,6 +109,10 @@ export class Pools {
       open();
     }
     this.#parts.events.tell("pool.deleted", { pool: pool.id });
+  }
+
+  #effective(record: PoolRecord): Pool {
+    return { ...record, maxNodes: record.ownMaxNodes ?? this.#settings.maxNodes };
   }
 
   async #requireUnused(pool: Pool): Promise<void> {

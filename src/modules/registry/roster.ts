@@ -12,7 +12,7 @@ import {
 import { type Pool, poolFull } from "@/core/pool.ts";
 import { assert } from "@/std/assert.ts";
 import { toBase64 } from "@/std/bytes.ts";
-import { Changes } from "./changes.ts";
+import type { Changes } from "./changes.ts";
 
 interface Entry {
   node: Node;
@@ -35,7 +35,7 @@ export class Roster {
   readonly #closing = new Set<PoolId>();
   #generation = 0;
 
-  constructor(render: (node: Node) => string, changes = new Changes()) {
+  constructor(render: (node: Node) => string, changes: Changes) {
     this.#render = render;
     this.changes = changes;
   }
@@ -134,11 +134,11 @@ export class Roster {
   }
 
   /** Takes over what was heard of a node; answers whether it shows more than a newer heartbeat. */
-  judge(node: Node, judgement: Judgement): Node | undefined {
-    const entry = this.#entries.get(node.id);
+  judge(id: NodeId, heard: Partial<Judgement>): Node | undefined {
+    const entry = this.#entries.get(id);
     assert(entry, "a node judged is known");
     const { state, healthPermille } = entry.node;
-    entry.node = judgedNode(entry.node, judgement);
+    entry.node = judgedNode(entry.node, heard);
     entry.text = undefined;
     this.#generation += 1;
     if (state === entry.node.state && healthPermille === entry.node.healthPermille)

@@ -1,19 +1,19 @@
 import type { Caller } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
-import { canServe, type Judgement, type Node } from "@/core/node.ts";
+import { canServe, type Judgement, type Node, type NodeState } from "@/core/node.ts";
 import type { NodeChanges } from "@/core/node-profile.ts";
 import { type Pool, type PoolChanges, poolPrivate } from "@/core/pool.ts";
 import { WEIGHT_USUAL } from "@/core/specialization.ts";
-import type { Write } from "@/ports/database.ts";
 import { assert } from "@/std/assert.ts";
 import type { Page, PageRequest } from "@/std/paging.ts";
+import { Changes } from "./changes.ts";
 import { Members, type NewNode, type Pending } from "./members.ts";
 import { listNodes, matching, type NodeFilter } from "./node-list.ts";
-import type { RegistryParts } from "./parts.ts";
+import type { Also, RegistryParts } from "./parts.ts";
 import { Picks, type Question } from "./picks.ts";
 import { type PoolDeleteCheck, Pools } from "./pools.ts";
 import { Roster } from "./roster.ts";
-import type { RegistrySettings } from "./settings.ts";
+import { type RegistrySettings, requireSameInterval } from "./settings.ts";
 import { type Membership, readAll, readMemberships } from "./table.ts";
 import { nodeView, poolView } from "./views.ts";
 import { type WatchEvent, type Watching, watchNodes } from "./watch.ts";
@@ -40,6 +40,13 @@ declare module "@/kernel/events.ts" {
   }
 }
 
+/** How many nodes of a pool are in a state. */
+export interface Census {
+  readonly pool: PoolId;
+  readonly state: NodeState;
+  readonly nodes: number;
+}
+
 /** Who belongs to which pool. All of it is in memory; the disk is read once, at the start. */
 export class Registry {
   readonly #parts: RegistryParts;
@@ -47,18 +54,18 @@ export class Registry {
   readonly #pools: Pools;
   readonly #members: Members;
   readonly #picks: Picks;
-  /** Numbers of changes of another run are told from ours by it. */
-  readonly epoch: number;
+  #settings: RegistrySettings;
   #slotNow: (() => number) | undefined;
   #weightOf: (specialization: string) => number = () => WEIGHT_USUAL;
 
   private constructor(parts: RegistryParts) {
     this.#parts = parts;
-    this.#roster = new Roster((node) => JSON.stringify(this.nodeView(node)));
+    this.#settings = parts.settings;
+    const epoch = Buffer.from(parts.random.bytes(3)).readUIntBE(0, 3);
+    this.#roster = new Roster((node) => JSON.stringify(this.nodeView(node)), new Changes(epoch));
     this.#pools = new Pools(parts, this.#roster);
     this.#members = new Members(parts, this.#roster, this.#pools);
     this.#picks = new Picks(parts.clock);
-    this.epoch = Buffer.from(parts.random.bytes(4)).readUInt32BE() >>> 1;
   }
 
   /** The registry with everything the disk knows; the tables must be there. */
@@ -86,8 +93,19 @@ export class Registry {
     this.#pools.beforeDelete(check);
   }
 
+  /** Slots missed in a row after which a node is lost. */
+  get lostAfterSlots(): number {
+    return this.#settings.lostAfterSlots;
+  }
+
+  /** Refuses slots of another length than `registry.health_check_interval` says (`config.invalid`). */
+  requireSlotSeconds(slotSeconds: number): void {
+    requireSameInterval(this.#settings.healthCheckSeconds, slotSeconds);
+  }
+
   /** Applies limits that changed while running. */
   apply(settings: RegistrySettings): void {
+    this.#settings = settings;
     this.#pools.apply(settings);
     this.#members.apply(settings);
   }
@@ -107,7 +125,7 @@ export class Registry {
   }
 
   /** Refuses with `pool.invalid`, `pool.exists`, `pool.too_many`. */
-  createPool(caller: Caller, wanted: PoolChanges, also?: readonly Write[]): Promise<Pool> {
+  createPool(caller: Caller, wanted: PoolChanges, also?: Also<Pool>): Promise<Pool> {
     return this.#pools.create(caller, wanted, also);
   }
 
@@ -174,6 +192,19 @@ export class Registry {
     return `{"items":[${items.join(",")}],"next_cursor":${JSON.stringify(next_cursor)}}`;
   }
 
+  nodeText(node: Node): string {
+    return this.#roster.textOf(node);
+  }
+
+  /** How many nodes of each pool are in each state; those that left are not counted. */
+  census(): readonly Census[] {
+    return this.listPools().flatMap(({ id: pool }) => {
+      const counts = new Map<NodeState, number>();
+      for (const { state } of this.nodesOf(pool)) counts.set(state, (counts.get(state) ?? 0) + 1);
+      return [...counts].map(([state, nodes]) => ({ pool, state, nodes }));
+    });
+  }
+
   /** Rises whenever anything shown of nodes or pools changes. */
   get generation(): number {
     return this.#roster.generation;
@@ -199,7 +230,7 @@ export class Registry {
   }
 
   /** An operator registers a node by its key. */
-  admit(caller: Caller, wanted: NewNode, also: readonly Write[] = []): Promise<Node> {
+  admit(caller: Caller, wanted: NewNode, also: Also<Node> = () => []): Promise<Node> {
     assert(this.#slotNow, "somebody counts slots: poot calls registry.countSlotsWith");
     return this.#members.settle(this.admission(caller, wanted, this.#slotNow()), also);
   }
@@ -243,8 +274,8 @@ export class Registry {
   }
 
   /** What heartbeats and probes say of a node; it is kept in memory only. */
-  judge(node: Node, judgement: Judgement): void {
-    const judged = this.#roster.judge(node, judgement);
+  judge(node: NodeId, heard: Partial<Judgement>): void {
+    const judged = this.#roster.judge(node, heard);
     if (!judged) return;
     const { id, pool } = judged;
     this.#parts.events.tell("node.changed", { node: id, pool, from: pool });

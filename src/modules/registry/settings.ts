@@ -3,6 +3,10 @@ import { PoolError } from "@/std/errors.ts";
 /** The configuration section `registry`, as the service reads it. */
 export interface RegistrySettings {
   readonly maxNodes: number;
+  /** Slots missed in a row after which a node is lost. */
+  readonly lostAfterSlots: number;
+  /** Another word for the length of a slot; undefined when nobody said it. */
+  readonly healthCheckSeconds: number | undefined;
   /** Organizations whose nodes are admitted; undefined admits any that has a token. */
   readonly allowedOrgs: readonly string[] | undefined;
 }
@@ -26,7 +30,12 @@ export function settingsOf(config: RegistryConfig): RegistrySettings {
         'set it to false and make tokens with "galaxy-pool token create".',
     );
   }
-  return { maxNodes: config.max_nodes, allowedOrgs: config.allowed_orgs };
+  return {
+    maxNodes: config.max_nodes,
+    lostAfterSlots: config.auto_deregister_after,
+    healthCheckSeconds: config.health_check_interval,
+    allowedOrgs: config.allowed_orgs,
+  };
 }
 
 /** Refuses a health check interval that is not the length of a slot (`config.invalid`). */

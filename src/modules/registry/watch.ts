@@ -4,22 +4,23 @@ import type { Change } from "./changes.ts";
 import { matches, matching, type NodeFilter } from "./node-list.ts";
 import type { Roster } from "./roster.ts";
 
-/** What a watcher is told; `number` 0 means that resuming from here needs a snapshot. */
+/** What a watcher is told. A watch may be resumed from the version of any event that has one. */
 export type WatchEvent =
-  | { readonly type: "snapshot" | "changed"; readonly node: Node; readonly number: number }
-  | { readonly type: "removed"; readonly id: NodeId; readonly number: number }
-  | { readonly type: "ready"; readonly number: number };
+  | { readonly type: "snapshot"; readonly node: Node; readonly version: 0n }
+  | { readonly type: "changed"; readonly node: Node; readonly version: bigint }
+  | { readonly type: "removed"; readonly id: NodeId; readonly version: bigint }
+  | { readonly type: "ready"; readonly version: bigint };
 
 /** From where and until when somebody watches. */
 export interface Watching {
-  /** The number of the last change seen; undefined, or one no longer known, asks for a snapshot. */
-  readonly since: number | undefined;
+  /** The version of the last event seen; 0, or one no longer known, asks for a snapshot. */
+  readonly since: bigint;
   readonly signal: AbortSignal;
 }
 
 /**
- * The nodes a filter lets through, then "ready", then their changes. A watcher that is known to have
- * seen everything up to a number gets the changes since, then "ready".
+ * The nodes a filter lets through, then "ready", then their changes. A watcher that has seen
+ * everything up to a version gets the changes since instead of a snapshot.
  */
 export async function* watchNodes(
   roster: Roster,
@@ -29,14 +30,14 @@ export async function* watchNodes(
   const { changes } = roster;
   const leave = changes.enter();
   try {
-    const isResumed = since !== undefined && changes.reaches(since);
-    let seen = isResumed ? since : changes.newest;
-    if (!isResumed) yield* snapshot(roster, filter);
+    const resumed = changes.numberOf(since);
+    let seen = resumed ?? changes.newest;
+    if (resumed === undefined) yield* snapshot(roster, filter);
     const goal = changes.newest;
     while (seen < goal) yield* told(roster, filter, ++seen);
-    yield { type: "ready", number: seen };
+    yield { type: "ready", version: changes.versionOf(seen) };
     while (!signal.aborted) {
-      while (seen < changes.newest) yield* told(roster, filter, ++seen);
+      while (seen < changes.newest && !signal.aborted) yield* told(roster, filter, ++seen);
       await changes.after(seen, signal);
     }
   } finally {
@@ -45,15 +46,16 @@ export async function* watchNodes(
 }
 
 function* snapshot(roster: Roster, filter: NodeFilter): Iterable<WatchEvent> {
-  for (const node of [...matching(roster, filter)]) yield { type: "snapshot", node, number: 0 };
+  for (const node of [...matching(roster, filter)]) yield { type: "snapshot", node, version: 0n };
 }
 
 /** What a change means to one watcher: nothing, a node as it is now, or one that is gone for it. */
 function* told(roster: Roster, filter: NodeFilter, number: number): Iterable<WatchEvent> {
   const change = roster.changes.at(number);
+  const version = roster.changes.versionOf(number);
   const node = roster.node(change.id);
-  if (node && matches(node, filter)) yield { type: "changed", node, number };
-  else if (mayHaveBeenSeen(change, filter)) yield { type: "removed", id: change.id, number };
+  if (node && matches(node, filter)) yield { type: "changed", node, version };
+  else if (mayHaveBeenSeen(change, filter)) yield { type: "removed", id: change.id, version };
 }
 
 function mayHaveBeenSeen(change: Change, filter: NodeFilter): boolean {

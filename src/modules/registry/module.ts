@@ -1,0 +1,79 @@
+import { POOL_NODES_MAX } from "@/core/pool.ts";
+import { defineModule } from "@/kernel/module.ts";
+import type { Metrics } from "@/ports/metrics.ts";
+import { Registry as RegistryService } from "@/proto/registry_pb.ts";
+import { poolAccess, poolRoutes } from "./pool-routes.ts";
+import { nodeAccess, nodeRoutes } from "./routes.ts";
+import { registryRpcs } from "./rpc.ts";
+import { Registry } from "./service.ts";
+import { settingsOf } from "./settings.ts";
+import { REGISTRY_MIGRATIONS } from "./table.ts";
+
+declare module "@/kernel/module.ts" {
+  interface Services {
+    registry: Registry;
+  }
+}
+
+/** Provides `registry`: who belongs to which pool. */
+export const registry = defineModule({
+  name: "registry",
+  needs: ["database", "clock", "random", "http", "grpc", "metrics", "events", "audit", "authority"],
+  provides: "registry",
+  config: (t) =>
+    t.Object({
+      max_nodes: t.Integer({
+        default: 100,
+        minimum: 1,
+        maximum: POOL_NODES_MAX,
+        live: true,
+        description: "Nodes one pool may hold, unless the pool has a limit of its own.",
+      }),
+      auto_deregister_after: t.Integer({
+        default: 3,
+        minimum: 2,
+        maximum: 1_000,
+        description: "A node that missed this many slots in a row is lost: no work is sent to it.",
+      }),
+      health_check_interval: t.Optional(
+        t.Integer({
+          minimum: 1,
+          maximum: 300,
+          duration: true,
+          description: "Another word for poot.slot_seconds; a different value is refused.",
+        }),
+      ),
+      allow_public_registration: t.Boolean({
+        default: false,
+        description: "Nodes may join without a token; this build refuses true.",
+      }),
+      allowed_orgs: t.Optional(
+        t.Array(t.String({ minLength: 1, maxLength: 64 }), {
+          maxItems: 1_000,
+          live: true,
+          description:
+            "Organizations whose nodes are admitted; an empty list admits nobody, none at all admits any.",
+        }),
+      ),
+    }),
+  async start(services, { config, reloaded }) {
+    const { database, http, grpc, metrics } = services;
+    await database.migrate(REGISTRY_MIGRATIONS);
+    const service = await Registry.open({ ...services, settings: settingsOf(config) });
+    http.mount(nodeRoutes(service, http), nodeAccess);
+    http.mount(poolRoutes(service, http), poolAccess);
+    grpc.serve(RegistryService, "node", registryRpcs(service));
+    showFigures(service, metrics);
+    reloaded((next) => service.apply(settingsOf(next)));
+    return service;
+  },
+});
+
+function showFigures(service: Registry, metrics: Metrics): void {
+  metrics.gauge("galaxy_pools", "Pools of this installation.", [], () => [
+    { value: service.listPools().length },
+  ]);
+  metrics.gauge("galaxy_nodes", "Nodes by state and pool.", ["state", "pool"], () =>
+    service.census().map(({ pool, state, nodes }) => ({ value: nodes, labels: { pool, state } })),
+  );
+}
