@@ -49,14 +49,15 @@ export class BlobReader {
     this.#bytes = bytes;
   }
 
-  number(): number {
+  /** A whole number of at most `max`. */
+  number(max = Number.MAX_SAFE_INTEGER): number {
     let value = 0;
     for (let unit = 1; unit <= 2 ** 49; unit *= 0x80) {
       const byte = this.#next();
       value += (byte & 0x7f) * unit;
       if (byte < 0x80) break;
     }
-    if (!Number.isSafeInteger(value)) throw malformed("interval blob");
+    if (value > max) throw malformed("interval blob");
     return value;
   }
 

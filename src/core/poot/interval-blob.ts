@@ -25,6 +25,10 @@ export type BlobNode = Pick<ClosedNode, "node" | "slots" | "recovered" | "rows">
 
 const VERSION = 1;
 const ID_BYTES = 17;
+/** A day of slots of one second; no interval is longer. */
+const INTERVAL_SLOTS_MAX = 86_400;
+const U16_MAX = 0xffff;
+const U32_MAX = 0xffffffff;
 /** How the slots of a node are written. */
 const SLOTS = { none: 0, allUp: 1, listed: 2 } as const;
 
@@ -55,7 +59,7 @@ export function decodeIntervalBlob(bytes: Uint8Array): IntervalBlob {
   if (reader.number() !== VERSION) throw malformed("interval blob");
   const epoch = reader.number();
   const firstSlot = reader.number();
-  const interval = { epoch, firstSlot, slots: reader.number() };
+  const interval = { epoch, firstSlot, slots: reader.number(INTERVAL_SLOTS_MAX) };
   const slotSeconds = reader.number();
   const gapFrom = firstSlot - reader.number();
   const head = { interval, slotSeconds, gapFrom, poolKey: reader.raw(32) };
@@ -113,8 +117,8 @@ function readSlots(reader: BlobReader, interval: Interval): SlotStates | undefin
     return { from: interval.firstSlot, states: new Array(interval.slots).fill("up") };
   }
   const from = interval.firstSlot + reader.number();
-  const count = reader.number();
-  if (form !== SLOTS.listed || count > interval.slots) throw malformed("interval blob");
+  const count = reader.number(interval.slots);
+  if (form !== SLOTS.listed) throw malformed("interval blob");
   return { from, states: unpackStates(reader.raw(Math.ceil(count / 4)), count) };
 }
 
@@ -163,8 +167,8 @@ function readRow(reader: BlobReader, head: Head): CreditRow {
   const toSlot = reader.number();
   const fromSlot = toSlot - reader.number();
   const ticks = reader.number();
-  const weightPermille = reader.number();
-  const healthPermille = reader.number();
+  const weightPermille = reader.number(U16_MAX);
+  const healthPermille = reader.number(1000);
   const { session, nodeKey, bytes: claim, ticks: claimed } = readClaim(reader, head);
   const creditTotal = reader.number();
   const ack = encodeAck({
@@ -185,10 +189,10 @@ function readClaim(reader: BlobReader, { poolKey }: Head) {
     poolKey,
     fromSlot: reader.number(),
     toSlot: reader.number(),
-    ticks: reader.number(),
+    ticks: reader.number(U32_MAX),
     receiptHash: reader.raw(32),
-    healthPermille: reader.number(),
-    flags: reader.number(),
+    healthPermille: reader.number(1000),
+    flags: reader.number(U16_MAX),
     prev: reader.raw(32),
     signature: reader.raw(64),
   };

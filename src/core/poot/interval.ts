@@ -1,7 +1,8 @@
 import { sameBytes } from "@/std/bytes.ts";
 import { sha256 } from "@/std/crypto.ts";
+import { isRefusal } from "@/std/errors.ts";
 import { encodeAck, signAck } from "./ack.ts";
-import { CLAIM_BYTES, decodeClaim } from "./claim.ts";
+import { type Claim, decodeClaim } from "./claim.ts";
 import type {
   CloseContext,
   ClosedInterval,
@@ -131,8 +132,18 @@ function isWithin(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max;
 }
 
-function isRowSound({ claim, session, ticks, slot, openSlot }: PresenceRow): boolean {
-  if (claim.length !== CLAIM_BYTES || !isWithin(ticks, 0xffffffff)) return false;
-  if (!isWithin(slot, SLOT_MAX) || !isWithin(openSlot, slot)) return false;
-  return sameBytes(claim.subarray(8, 24), session);
+function isRowSound(row: PresenceRow): boolean {
+  const claim = findClaim(row.claim);
+  if (!claim || claim.ticks !== row.ticks || !isWithin(row.slot, SLOT_MAX)) return false;
+  return isWithin(row.openSlot, row.slot) && sameBytes(claim.session, row.session);
+}
+
+/** The only catch of this folder: one bad row must not refuse the close of all the others. */
+function findClaim(bytes: Uint8Array): Claim | undefined {
+  try {
+    return decodeClaim(bytes);
+  } catch (thrown) {
+    if (isRefusal(thrown)) return undefined;
+    throw thrown;
+  }
 }
