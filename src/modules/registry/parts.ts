@@ -1,4 +1,5 @@
 import type { PoolId } from "@/core/ids.ts";
+import type { PoolKind } from "@/core/pool.ts";
 import type { Events } from "@/kernel/events.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Clock } from "@/ports/clock.ts";
@@ -9,6 +10,8 @@ import type { RegistrySettings } from "./settings.ts";
 /** Who makes the keys of a new pool; they are durable before it answers. */
 export interface PoolKeys {
   createPool(): PoolIdentity | Promise<PoolIdentity>;
+  /** A pool whose keys were made before its row. */
+  firstPool?(): (PoolIdentity & { readonly name: string; readonly kind: PoolKind }) | undefined;
 }
 
 interface PoolIdentity {

@@ -1,4 +1,4 @@
-import type { Caller } from "@/core/caller.ts";
+import { type Caller, systemCaller } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import {
   changedTerms,
@@ -14,10 +14,13 @@ import { PoolError } from "@/std/errors.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import type { Roster } from "./roster.ts";
 import type { RegistrySettings } from "./settings.ts";
-import { endPool, insertPool, savePool } from "./table.ts";
+import { endPool, insertPool, savePool, wasPool } from "./table.ts";
 
 /** How many pools one installation may hold. */
 const POOLS_MAX = 1_000;
+
+/** The keys of a pool that were made before its row. */
+type PoolKeyOf = Pick<PoolRecord, "id" | "publicKey">;
 
 /** Refuses, by throwing, the deletion of a pool that something still needs. */
 export type PoolDeleteCheck = (pool: PoolId) => void | Promise<void>;
@@ -62,12 +65,26 @@ export class Pools {
     for (const pool of this.list()) this.put(pool);
   }
 
-  async create(caller: Caller, wanted: PoolChanges, also: Also<Pool> = () => []): Promise<Pool> {
+  /** Writes the row of the pool `init` made the keys of, unless it has been here before. */
+  async adoptFirst(): Promise<void> {
+    const first = this.#parts.authority.firstPool?.();
+    if (!first || (await wasPool(this.#parts.database, first.id))) return;
+    const { name, kind } = first;
+    await this.create(systemCaller("registry"), { name, kind }, () => [], first);
+  }
+
+  /** A new pool; its keys are made unless they are there already. */
+  async create(
+    caller: Caller,
+    wanted: PoolChanges,
+    also: Also<Pool> = () => [],
+    keys?: PoolKeyOf,
+  ): Promise<Pool> {
     const usual = { name: "", kind: "main", org: undefined, ownMaxNodes: undefined } as const;
     const terms = changedTerms(usual, wanted);
     this.#requireRoom();
     this.#requireFreeName(terms.name);
-    const { id, publicKey } = await this.#parts.authority.createPool();
+    const { id, publicKey } = keys ?? (await this.#parts.authority.createPool());
     const now = this.#parts.clock.now();
     const record: PoolRecord = { id, publicKey, ...terms, createdAtMs: now, version: 1 };
     const { database, audit } = this.#parts;

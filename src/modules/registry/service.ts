@@ -74,6 +74,7 @@ export class Registry {
     const { pools, nodes } = await readAll(parts.database);
     for (const pool of pools) registry.#pools.put(pool);
     for (const node of nodes) registry.#roster.put(node);
+    await registry.#pools.adoptFirst();
     return registry;
   }
 
@@ -230,7 +231,7 @@ export class Registry {
   }
 
   /** An operator registers a node by its key. */
-  admit(caller: Caller, wanted: NewNode, also: Also<Node> = () => []): Promise<Node> {
+  async admit(caller: Caller, wanted: NewNode, also: Also<Node> = () => []): Promise<Node> {
     assert(this.#slotNow, "somebody counts slots: poot calls registry.countSlotsWith");
     return this.#members.settle(this.admission(caller, wanted, this.#slotNow()), also);
   }

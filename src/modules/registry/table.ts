@@ -124,6 +124,12 @@ export async function readMemberships(
   }));
 }
 
+/** Whether there is or ever was a pool of this id. */
+export async function wasPool(database: Database, id: PoolId): Promise<boolean> {
+  const rows = await database.sql.selectFrom("pool").select("id").where("id", "=", id).execute();
+  return rows.length > 0;
+}
+
 /** A new pool; its name must be free. */
 export function insertPool(sql: Kysely<Tables>, pool: PoolRecord): Write {
   const row = { ...poolValues(pool), deleted_at_ms: null };
