@@ -5,6 +5,8 @@ import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
 
 const TIMEOUT_MS = 15_000;
 const TOKEN_FILE = "operator.token";
+/** Where `serve` leaves the addresses it listens on, in the data folder. */
+export const LISTENING_FILE = "listening.json";
 
 /** How a command reaches its pool. */
 export interface ClientFlags extends ConfigFlags {
@@ -104,7 +106,7 @@ export function openClient(
 
 /** What `serve` wrote about where it listens: needed when the port is 0. */
 function localUrl(dataDir: string): string | undefined {
-  const path = join(dataDir, "listening.json");
+  const path = join(dataDir, LISTENING_FILE);
   if (!existsSync(path)) return undefined;
   try {
     return (JSON.parse(readFileSync(path, "utf8")) as { plain?: string[] }).plain?.[0];

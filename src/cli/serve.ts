@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { poolModules } from "@/app.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import { VERSION } from "@/std/version.ts";
+import { LISTENING_FILE } from "./client.ts";
 import { type ConfigFlags, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
 import { openLog } from "./logging.ts";
 import { requireNotVanished } from "./marker.ts";
@@ -21,13 +22,23 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   const kernel = await startPool(loaded, log, ended.resolve);
   const reload = (): void => reloadPool(kernel, flags, log);
   process.on("SIGHUP", reload);
-  log.info({ version: VERSION, pid: process.pid }, "the pool is up");
+  const where = tellWhere(kernel);
+  log.info({ version: VERSION, pid: process.pid, ...where }, "the pool is up");
 
   const code = await ended.promise;
   forceStop(log, code);
+  kernel.service("files").remove(LISTENING_FILE);
   await kernel.stop();
   log.info({ code }, "the pool has stopped");
   return code;
+}
+
+/** Leaves in the data folder where this pool listens: ports may have been picked by the system. */
+function tellWhere(kernel: Kernel) {
+  const where = { ...kernel.service("http").urls(), grpc: kernel.service("grpc").address() };
+  const text = JSON.stringify({ ...where, pid: process.pid });
+  kernel.service("files").write(LISTENING_FILE, `${text}\n`);
+  return where;
 }
 
 /** Starts all modules of a pool. */

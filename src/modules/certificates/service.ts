@@ -7,6 +7,7 @@ import { assert } from "@/std/assert.ts";
 import { toHex } from "@/std/bytes.ts";
 import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
 import { isRefusal } from "@/std/errors.ts";
+import { type FirstPool, firstPoolKey, readFirstPool } from "./first-pool.ts";
 import { JwtKeys } from "./jwt-keys.ts";
 import { KEY_FILES, notInitialised, readPair, readSeed } from "./key-files.ts";
 import { PoolKeys } from "./pool-keys.ts";
@@ -171,6 +172,14 @@ export class Authority {
     return this.#pools.create();
   }
 
+  /** The pool whose keys `init` made; its row is written at the first start. */
+  firstPool(): (FirstPool & { readonly publicKey: Uint8Array }) | undefined {
+    const { files } = this.#parts;
+    const pool = readFirstPool(files);
+    const publicKey = pool && firstPoolKey(files, pool);
+    return publicKey && { ...pool, publicKey };
+  }
+
   /** The key that signs access tokens. */
   jwtKey(): SigningKey {
     return this.#jwt.current;
@@ -196,7 +205,8 @@ export class Authority {
     const prefix = `${this.#namespace}/node/`;
     const [uri = "", ...more] = facts?.uris ?? [];
     const node = uri.slice(prefix.length);
-    if (!facts || more.length > 0 || !uri.startsWith(prefix) || !isId(node)) return undefined;
+    if (!facts?.usages.includes("client") || more.length > 0) return undefined;
+    if (!uri.startsWith(prefix) || !isId(node)) return undefined;
     if (!certificates.isSignedBy(certificate, this.rootDer)) return undefined;
     const { publicKey, notBeforeMs, notAfterMs } = facts;
     return { node: node as NodeId, publicKey, notBeforeMs, notAfterMs, hash };

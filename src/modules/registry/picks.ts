@@ -43,8 +43,8 @@ export class Picks {
     const dialled = serving.filter((node) => node.endpoint !== undefined);
     const [first, ...rest] = dialled.length > 0 ? dialled : serving;
     if (!first) throw nobodyServes(question.specialization);
-    const node = this.#pickOf([first, ...rest], question);
     this.#turnWindow();
+    const node = this.#pickOf([first, ...rest], question);
     this.#now.set(node.id, (this.#now.get(node.id) ?? 0) + 1);
     return node;
   }

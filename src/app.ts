@@ -1,0 +1,62 @@
+import { certificates } from "@/drivers/certificates.ts";
+import { checks } from "@/drivers/checks.ts";
+import { clock } from "@/drivers/clock.ts";
+import { dialer } from "@/drivers/dialer.ts";
+import { files } from "@/drivers/files.ts";
+import { grpc } from "@/drivers/grpc/module.ts";
+import { host } from "@/drivers/host.ts";
+import { http } from "@/drivers/http/module.ts";
+import { metrics } from "@/drivers/metrics.ts";
+import { postgres } from "@/drivers/postgres/module.ts";
+import { probes } from "@/drivers/probes.ts";
+import { manualRail } from "@/drivers/rails/manual.ts";
+import { random } from "@/drivers/random.ts";
+import { logging } from "@/drivers/settings.ts";
+import { sqlite } from "@/drivers/sqlite/module.ts";
+import { tokens } from "@/drivers/tokens.ts";
+import type { AnyModule } from "@/kernel/module.ts";
+import { firstToken } from "@/modules/access/first-token.ts";
+import { access } from "@/modules/access/module.ts";
+import { agent } from "@/modules/agent/module.ts";
+import { audit } from "@/modules/audit/module.ts";
+import { type InitTerms, initialisation } from "@/modules/certificates/initialisation.ts";
+import { authority } from "@/modules/certificates/module.ts";
+import { health } from "@/modules/health/module.ts";
+import { ledger } from "@/modules/ledger/module.ts";
+import { payouts } from "@/modules/payouts/module.ts";
+import { poot } from "@/modules/poot/module.ts";
+import { registry } from "@/modules/registry/module.ts";
+
+const world: readonly AnyModule[] = [logging, clock, random, files, certificates];
+
+/** What a pool is made of; the database is another line in the list. */
+export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule[] {
+  return [
+    ...world,
+    tokens,
+    metrics,
+    checks,
+    host,
+    probes,
+    database === "postgres" ? postgres : sqlite,
+    http,
+    grpc,
+    manualRail,
+    audit,
+    authority,
+    registry,
+    access,
+    poot,
+    ledger,
+    payouts,
+    health,
+  ];
+}
+
+/** What a node is made of. */
+export const nodeModules: readonly AnyModule[] = [...world, dialer, agent];
+
+/** What makes a new installation: keys, CA, operator token and the first pool. */
+export function initModules(terms: InitTerms): readonly AnyModule[] {
+  return [...world, initialisation(terms), firstToken];
+}

@@ -1,0 +1,153 @@
+import { create } from "@bufbuild/protobuf";
+import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
+import type { Certificates } from "@/ports/certificates.ts";
+import type { Clock } from "@/ports/clock.ts";
+import type { Connection, Dialer } from "@/ports/dialer.ts";
+import type { Random } from "@/ports/random.ts";
+import { EnrollRequestSchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import { sameBytes, toBase32 } from "@/std/bytes.ts";
+import { PoolError } from "@/std/errors.ts";
+import type { Keeping, Membership } from "./keeping.ts";
+
+/** What joining needs of the world. */
+export interface JoinParts {
+  readonly keeping: Keeping;
+  readonly dialer: Dialer;
+  readonly certificates: Certificates;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What a person says when a machine joins. */
+export interface JoinTerms {
+  /** host or host:port, tried in turn. */
+  readonly addresses: readonly string[];
+  readonly token: string;
+  readonly name: string;
+  readonly specialization: string;
+  readonly endpoint: string;
+  readonly org: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Called with each step, for people who watch. */
+  readonly tell: (step: string) => void;
+}
+
+const CALL_MS = 15_000;
+const NONCE_BYTES = 32;
+const CLOCK_WARN_MS = 300_000;
+
+/** Enrols this machine: pin first, then a proof that the token is known (trust.md, section 2, steps 2 to 7). */
+export async function joinPool(parts: JoinParts, terms: JoinTerms): Promise<Membership> {
+  const token = parseToken(terms.token);
+  const known = parts.keeping.findMembership();
+  if (known && known.poolId !== token.pool) throw alreadyJoined(known);
+  const failures: string[] = [];
+  for (const address of terms.addresses) {
+    try {
+      return await joinAt(parts, terms, address);
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      failures.push(`${address}: ${error.message}`);
+    }
+  }
+  throw new PoolError("unavailable", "pool.unreachable", `No pool answered. ${failures.join(" ")}`);
+}
+
+function isUnreachable(error: unknown): error is PoolError {
+  return error instanceof PoolError && error.code === "pool.unreachable";
+}
+
+async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Promise<Membership> {
+  const { dialer, certificates, clock } = parts;
+  const { pin } = parseToken(terms.token);
+  terms.tell(`fetching the authority of ${address}`);
+  const authority = await dialer.fetchAuthority(address, CALL_MS);
+  requirePin(certificates.read(authority.rootDer).spkiHash, pin, address);
+  terms.tell("the authority is the one the token names");
+  const skewMs = clock.now() - authority.poolTimeMs;
+  if (Math.abs(skewMs) > CLOCK_WARN_MS) {
+    terms.tell(`this machine's clock is ${Math.round(skewMs / 60_000)} minutes off the pool's`);
+  }
+  const rootPem = certificates.toPem(authority.rootDer);
+  const connection = await dialer.connect(address, { rootPem, nowMs: authority.poolTimeMs });
+  try {
+    return await enrol(parts, terms, connection, rootPem);
+  } finally {
+    connection.close();
+  }
+}
+
+async function enrol(
+  { keeping, certificates, random }: JoinParts,
+  terms: JoinTerms,
+  connection: Connection,
+  rootPem: string,
+): Promise<Membership> {
+  const token = parseToken(terms.token);
+  const seed = keeping.seed(() => random.bytes(32));
+  const csr = await certificates.createRequest(seed);
+  const nonce = random.bytes(NONCE_BYTES);
+  const { name: nodeName, specialization } = terms;
+  const claim = {
+    tokenId: token.id,
+    csr,
+    nonce,
+    leafHash: connection.leafHash,
+    nodeName,
+    specialization,
+    pool: token.pool,
+  };
+  const request = create(EnrollRequestSchema, {
+    tokenId: token.id,
+    csr,
+    nodeName,
+    specialization,
+    nonce,
+    proof: enrolmentProof(secretHash(token.secret), claim),
+    poolId: token.pool,
+  });
+  terms.tell("asking for a certificate");
+  const reply = await connection.call(Enrolment.method.enroll, request, { timeoutMs: CALL_MS });
+  const membership: Membership = {
+    installationId: installationOf(certificates, reply.certificate),
+    nodeId: reply.nodeId,
+    poolId: reply.poolId,
+    poolKey: reply.poolKey,
+    addresses: terms.addresses,
+    slotSeconds: reply.slotSeconds,
+    name: nodeName,
+    specialization,
+    endpoint: terms.endpoint,
+    org: terms.org,
+    metadata: terms.metadata,
+    renewAtMs: Number(reply.renewAtMs),
+    poolTimeMs: Number(reply.poolTimeMs),
+  };
+  keeping.saveCertificates(rootPem, certificates.toPem(reply.certificate));
+  keeping.saveMembership(membership);
+  return membership;
+}
+
+/** The installation stands in the name the certificate was issued for: spiffe://<installation>/node/<id>. */
+export function installationOf(certificates: Certificates, certificate: Uint8Array): string {
+  const [uri = ""] = certificates.read(certificate).uris;
+  return /^spiffe:\/\/([^/]+)\//.exec(uri)?.[1] ?? "";
+}
+
+function requirePin(seen: Uint8Array, pin: Uint8Array, address: string): void {
+  if (sameBytes(seen, pin)) return;
+  throw new PoolError(
+    "denied",
+    "pin.differs",
+    `${address} is not the pool this token is for, or somebody is in between. Nothing was sent. ` +
+      `The token says ${toBase32(pin)}, the pool shows ${toBase32(seen)}. Check the address, and make a new token if it is right.`,
+  );
+}
+
+function alreadyJoined(known: Membership): PoolError {
+  return new PoolError(
+    "exists",
+    "node.already_joined",
+    `This folder holds the node ${known.nodeId} of pool ${known.poolId}. Leave that pool first with "galaxy-pool node leave", or give this node another folder with --data.`,
+  );
+}

@@ -1,0 +1,109 @@
+import { create } from "@bufbuild/protobuf";
+import type { Logger } from "pino";
+import { signAddress } from "@/core/payout/address.ts";
+import { slotAt } from "@/core/poot/slot.ts";
+import {
+  DeregisterNodeRequestSchema,
+  GetStandingRequestSchema,
+  type PayoutAddress,
+  Registry,
+  SetPayoutAddressRequestSchema,
+  type Standing,
+} from "@/proto/registry_pb.ts";
+import type { JoinTerms } from "./joining.ts";
+import { joinPool } from "./joining.ts";
+import type { Membership, RunState } from "./keeping.ts";
+import { type LinkParts, withLink } from "./link.ts";
+import { type Ending, Running } from "./running.ts";
+
+const CALL_MS = 15_000;
+const NO_HASH = new Uint8Array(32);
+
+/** The node's side: join, run, be paid, leave. */
+export class Agent {
+  readonly #parts: LinkParts;
+  readonly #log: Logger;
+  #running: Running | undefined;
+
+  constructor(parts: LinkParts, log: Logger) {
+    this.#parts = parts;
+    this.#log = log;
+  }
+
+  /** Enrols this machine and registers it; joining again with a new token is the same node. */
+  join(terms: JoinTerms): Promise<Membership> {
+    return joinPool(this.#parts, terms);
+  }
+
+  /** Sends heartbeats until `stop`, or until the node has left. */
+  run(): Promise<Ending> {
+    this.#parts.keeping.membership();
+    this.#running = new Running(this.#parts, this.#log);
+    return this.#running.run();
+  }
+
+  /** Ends `run`. */
+  stop(): void {
+    this.#running?.stop();
+  }
+
+  /** What the pool says of this node. */
+  standing(): Promise<Standing> {
+    return withLink(this.#parts, ({ connection }) =>
+      connection.call(Registry.method.getStanding, create(GetStandingRequestSchema), {
+        timeoutMs: CALL_MS,
+      }),
+    );
+  }
+
+  /** Says where to pay this node: a statement signed by its key. The first takes effect at once. */
+  setAddress(rail: string, address: string): Promise<PayoutAddress> {
+    const { keeping } = this.#parts;
+    const { poolKey, slotSeconds } = keeping.membership();
+    const key = keeping.key();
+    return withLink(this.#parts, async ({ connection, poolTimeMs }) => {
+      const asked = create(GetStandingRequestSchema);
+      const standing = await connection.call(Registry.method.getStanding, asked, {
+        timeoutMs: CALL_MS,
+      });
+      const hash = standing.address?.statementHash;
+      const previous = hash && hash.length === 32 ? hash : NO_HASH;
+      const slot = slotAt(poolTimeMs, slotSeconds);
+      const statement = signAddress(
+        { nodeKey: key.publicKey, poolKey, rail, address, previous, slot },
+        key,
+      );
+      const request = create(SetPayoutAddressRequestSchema, { statement });
+      return connection.call(Registry.method.setPayoutAddress, request, { timeoutMs: CALL_MS });
+    });
+  }
+
+  /** Leaves the pool: what is owed stays payable, the key stays here. */
+  async leave(): Promise<Membership> {
+    const { keeping } = this.#parts;
+    const membership = keeping.membership();
+    await withLink(this.#parts, ({ connection }) =>
+      connection.call(Registry.method.deregisterNode, create(DeregisterNodeRequestSchema), {
+        timeoutMs: CALL_MS,
+      }),
+    );
+    keeping.forgetPool();
+    return membership;
+  }
+
+  /** Announces that this node will be away on purpose: the next heartbeats say so. */
+  announceMaintenance(forMs: number): number {
+    const untilMs = forMs > 0 ? this.#parts.clock.now() + forMs : 0;
+    this.#parts.keeping.membership();
+    this.#parts.keeping.announceMaintenance(untilMs);
+    return untilMs;
+  }
+
+  membership(): Membership {
+    return this.#parts.keeping.membership();
+  }
+
+  runState(): RunState | undefined {
+    return this.#parts.keeping.runState();
+  }
+}
