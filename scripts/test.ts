@@ -4,6 +4,10 @@
  */
 
 const given = process.argv.slice(2);
+const needs = Bun.spawnSync(["sh", "scripts/needs.sh"], {
+  stdio: ["ignore", "inherit", "inherit"],
+});
+if (needs.exitCode !== 0) console.error("Some tests will fail for want of Debian packages.");
 const report = `${process.env["TMPDIR"] ?? "/tmp"}/galaxy-pool-tests-${process.pid}.xml`;
 const tests = Bun.spawn(
   [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...given],
@@ -29,3 +33,5 @@ async function countsOf(
   const [tests, failures, skipped] = [figure("tests"), figure("failures"), figure("skipped")];
   return { passed: tests - failures - skipped, failed: failures, skipped };
 }
+
+export {};
