@@ -1,0 +1,364 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import pino from "pino";
+import { TestClock } from "#test/support/clock.ts";
+import { type DatabaseKind, databases } from "#test/support/database.ts";
+import { temporaryFolder } from "#test/support/folder.ts";
+import type { Caller } from "@/core/caller.ts";
+import { type NodeId, nodeIdOf, type PoolId } from "@/core/ids.ts";
+import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
+import { createCertificates } from "@/drivers/certificates.ts";
+import { openFiles } from "@/drivers/files.ts";
+import { Idempotency, idempotencyMigrations } from "@/drivers/http/idempotency.ts";
+import { Listeners } from "@/drivers/http/listeners.ts";
+import { HttpServer } from "@/drivers/http/server.ts";
+import { systemRandom } from "@/drivers/random.ts";
+import { createTokens } from "@/drivers/tokens.ts";
+import { Events } from "@/kernel/events.ts";
+import type { JoinTokenTerms } from "@/modules/access/join-tokens.ts";
+import { loginRoutes, loginRoutesAccess } from "@/modules/access/login-routes.ts";
+import { createOperatorToken } from "@/modules/access/operator-token.ts";
+import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
+import { enrolmentRpcs } from "@/modules/access/rpc.ts";
+import { Access } from "@/modules/access/service.ts";
+import { ACCESS_MIGRATIONS } from "@/modules/access/table.ts";
+import { Audit } from "@/modules/audit/service.ts";
+import { AUDIT_MIGRATIONS } from "@/modules/audit/table.ts";
+import { initialise } from "@/modules/certificates/initialise.ts";
+import { Authority } from "@/modules/certificates/service.ts";
+import { Registry } from "@/modules/registry/service.ts";
+import { REGISTRY_MIGRATIONS } from "@/modules/registry/table.ts";
+import type { Database } from "@/ports/database.ts";
+import type { Files } from "@/ports/files.ts";
+import type { Call } from "@/ports/grpc.ts";
+import {
+  type EnrollReply,
+  type EnrollRequest,
+  EnrollRequestSchema,
+  RenewRequestSchema,
+} from "@/proto/enrolment_pb.ts";
+import { type SigningKey, signingKey } from "@/std/crypto.ts";
+import { isRefusal } from "@/std/errors.ts";
+
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** The operator in tests. */
+export const operator: Caller = {
+  type: "operator",
+  id: "operator:local",
+  roles: ["admin", "operator"],
+};
+
+/** What outlives a restart. */
+interface Place {
+  readonly database: Database;
+  readonly files: Files;
+  readonly clock: TestClock;
+  /** What was logged, as JSON lines. */
+  readonly lines: string[];
+}
+
+type Parts = Awaited<ReturnType<typeof startParts>>;
+
+/** What the modules do at a start. */
+async function startParts({ database, files, clock, lines }: Place) {
+  const [random, certificates, tokens] = [systemRandom(), createCertificates(), createTokens()];
+  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  await initialise({ files, certificates, random, nowMs: clock.now() });
+  const operatorToken = createOperatorToken(files, random);
+  for (const migrations of [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS]) {
+    await database.migrate(migrations);
+  }
+  await database.migrate(idempotencyMigrations);
+  const audit = new Audit(database, clock);
+  const names = () => ({ dnsNames: ["pi"], ipAddresses: ["192.0.2.7"] });
+  const authority = new Authority({ files, certificates, random, names });
+  await authority.ensureLeaf(clock.now());
+  const parts = { database, files, clock, random, certificates, tokens, audit, authority, log };
+  const settings = {
+    maxNodes: 100,
+    lostAfterSlots: 3,
+    healthCheckSeconds: undefined,
+    allowedOrgs: undefined,
+  };
+  const registry = await Registry.open({ ...parts, events: new Events(log), settings });
+  const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };
+  const access = new Access({ ...parts, registry, limits });
+  await access.load();
+  return { ...parts, registry, access, operatorToken };
+}
+
+function serve({ log, database, clock, access, authority, registry, tokens }: Parts): HttpServer {
+  const maxBodyBytes = 4_096;
+  const ports = { address: "127.0.0.1", port: 0, secureAddress: "::", securePort: 0 };
+  const http = new HttpServer({
+    log,
+    maxBodyBytes,
+    listeners: new Listeners({ log, maxBodyBytes, idleTimeoutSeconds: 10, ...ports }),
+    idempotency: new Idempotency(database, clock, DAY_MS),
+    onFatal: (fault) => {
+      throw fault;
+    },
+  });
+  http.authenticateWith((request) => access.authenticate(request));
+  http.mount(accessRoutes(access, { http, authority, registry }), accessRoutesAccess);
+  http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
+  return http;
+}
+
+/** A whole pool installation without sockets: all of it is the real thing, but for the clock. */
+export class AccessWorld {
+  readonly #place: Place;
+  readonly #parts: Parts;
+  readonly http: HttpServer;
+
+  constructor(place: Place, parts: Parts) {
+    this.#place = place;
+    this.#parts = parts;
+    this.http = serve(parts);
+  }
+
+  static async start(place: Place): Promise<AccessWorld> {
+    return new AccessWorld(place, await startParts(place));
+  }
+
+  /** The same data, started anew. */
+  restarted(): Promise<AccessWorld> {
+    return AccessWorld.start(this.#place);
+  }
+
+  get lines(): readonly string[] {
+    return this.#place.lines;
+  }
+
+  get clock(): TestClock {
+    return this.#place.clock;
+  }
+
+  get database(): Database {
+    return this.#place.database;
+  }
+
+  get files(): Files {
+    return this.#place.files;
+  }
+
+  get random(): Parts["random"] {
+    return this.#parts.random;
+  }
+
+  get certificates(): Parts["certificates"] {
+    return this.#parts.certificates;
+  }
+
+  get tokens(): Parts["tokens"] {
+    return this.#parts.tokens;
+  }
+
+  get authority(): Authority {
+    return this.#parts.authority;
+  }
+
+  get registry(): Registry {
+    return this.#parts.registry;
+  }
+
+  get access(): Access {
+    return this.#parts.access;
+  }
+
+  get operatorToken(): string {
+    return this.#parts.operatorToken;
+  }
+
+  async pool(name = "home", maxNodes?: number): Promise<PoolId> {
+    return (await this.registry.createPool(operator, { name, maxNodes })).id;
+  }
+
+  async token(pool: PoolId, terms: Partial<JoinTokenTerms> = {}): Promise<string> {
+    return (await this.access.joinTokens.create(operator, { pool, ...terms })).text;
+  }
+
+  machine(): Machine {
+    return new Machine(this);
+  }
+
+  /** A machine that has joined. */
+  async member(pool: PoolId): Promise<Machine> {
+    const machine = this.machine();
+    await machine.enroll(await this.token(pool));
+    return machine;
+  }
+
+  call(changes: Partial<Call> = {}): Call {
+    return {
+      caller: undefined,
+      address: "192.0.2.1",
+      serverLeafHash: this.authority.leafHash(),
+      signal: new AbortController().signal,
+      ...changes,
+    };
+  }
+
+  get rpcs() {
+    return enrolmentRpcs(this.access, this.authority, this.registry);
+  }
+
+  /** Asks over HTTP without a socket. */
+  ask(method: string, path: string, asked: Asked = {}): Promise<Response> {
+    const headers = new Headers(asked.headers);
+    if (asked.as !== undefined) headers.set("authorization", `Bearer ${asked.as}`);
+    if (asked.json !== undefined) headers.set("content-type", "application/json");
+    const body = asked.json === undefined ? {} : { body: JSON.stringify(asked.json) };
+    const request = new Request(`http://localhost${path}`, { method, headers, ...body });
+    const address = asked.address ?? "192.0.2.1";
+    const origin = { isSecure: false, addressOf: () => address, keepOpen: () => {} };
+    return this.http.answer(request, origin);
+  }
+
+  async actions(): Promise<string[]> {
+    const query = this.database.sql.selectFrom("audit").select(["actor", "action", "subject"]);
+    return (await query.orderBy("id").execute()).map(({ action }) => action);
+  }
+}
+
+interface Asked {
+  readonly as?: string;
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly address?: string;
+}
+
+/** What a test changes of an enrolment. */
+export interface EnrolChanges {
+  readonly request?: MessageInitShape<typeof EnrollRequestSchema>;
+  readonly call?: Partial<Call>;
+  readonly secret?: string;
+}
+
+/** A machine with a key of its own, as it speaks to the pool. */
+export class Machine {
+  readonly #world: AccessWorld;
+  seed: Uint8Array;
+  #csr: Uint8Array | undefined;
+  name = "kitchen";
+  specialization = "storage";
+
+  constructor(world: AccessWorld) {
+    this.#world = world;
+    this.seed = world.random.bytes(32);
+  }
+
+  get key(): SigningKey {
+    return signingKey(this.seed);
+  }
+
+  get id(): NodeId {
+    return nodeIdOf(this.key.publicKey);
+  }
+
+  async csr(): Promise<Uint8Array> {
+    this.#csr ??= await this.#world.certificates.createRequest(this.seed);
+    return this.#csr;
+  }
+
+  async request(text: string, changes: EnrolChanges = {}): Promise<EnrollRequest> {
+    const token = parseToken(text);
+    const claim = {
+      tokenId: token.id,
+      csr: await this.csr(),
+      nonce: this.#world.random.bytes(16),
+      leafHash: this.#world.authority.leafHash(),
+      nodeName: this.name,
+      specialization: this.specialization,
+      pool: token.pool,
+    };
+    const proof = enrolmentProof(secretHash(changes.secret ?? token.secret), claim);
+    const { leafHash: _, pool: poolId, ...said } = claim;
+    return create(EnrollRequestSchema, { ...said, poolId, proof, ...changes.request });
+  }
+
+  async enroll(text: string, changes: EnrolChanges = {}): Promise<EnrollReply> {
+    const request = await this.request(text, changes);
+    return this.send(request, changes.call);
+  }
+
+  send(request: EnrollRequest, call: Partial<Call> = {}): Promise<EnrollReply> {
+    const { enroll } = this.#world.rpcs;
+    if (!enroll) throw new Error("Enroll is served");
+    return enroll(request, this.#world.call(call));
+  }
+
+  async renew(
+    changes: MessageInitShape<typeof RenewRequestSchema> = {},
+    call: Partial<Call> = {},
+  ): Promise<EnrollReply> {
+    const { renew } = this.#world.rpcs;
+    if (!renew) throw new Error("Renew is served");
+    const said = { csr: await this.csr(), nodeId: this.id, ...changes };
+    return renew(create(RenewRequestSchema, said), this.#world.call(call));
+  }
+
+  /** Tokens over HTTP for a signed challenge. */
+  async login(): Promise<{ access_token: string; refresh_token: string }> {
+    return (await this.answerChallenge()).json() as never;
+  }
+
+  async answerChallenge(changes: LoginChanges = {}): Promise<Response> {
+    const world = this.#world;
+    const asked = { json: { node_id: changes.node ?? this.id } };
+    const given = await world.ask("POST", "/api/v1/auth/challenge", asked);
+    const challenge = (await given.json()) as { nonce: string; expires_at: string };
+    world.clock.advance(changes.afterMs ?? 0);
+    const nonce = Buffer.from(challenge.nonce, "base64");
+    const expiry = Buffer.alloc(8);
+    expiry.writeBigUInt64BE(BigInt(Date.parse(challenge.expires_at)));
+    const installation = changes.installation ?? world.authority.installationId;
+    const said = Buffer.concat([Buffer.from(`gp-login-v1${installation}`), nonce, expiry]);
+    const signature = Buffer.from(this.key.sign(said)).toString("base64");
+    const json = { node_id: this.id, nonce: challenge.nonce, signature, ...changes.json };
+    return world.ask("POST", "/api/v1/auth/token", { json });
+  }
+}
+
+interface LoginChanges {
+  /** For whom the challenge is asked. */
+  readonly node?: string;
+  readonly afterMs?: number;
+  readonly installation?: string;
+  readonly json?: Readonly<Record<string, string>>;
+}
+
+/** A started world; `await using` removes it. */
+export async function accessWorld(
+  kind: DatabaseKind = sqlite(),
+): Promise<AccessWorld & AsyncDisposable> {
+  const clock = new TestClock();
+  const opened = await kind.open(clock);
+  const folder = temporaryFolder();
+  const files = openFiles(`${folder.path}/data`);
+  const world = await AccessWorld.start({ database: opened.database, files, clock, lines: [] });
+  return Object.assign(world, {
+    async [Symbol.asyncDispose]() {
+      folder[Symbol.dispose]();
+      await opened[Symbol.asyncDispose]();
+    },
+  });
+}
+
+function sqlite(): DatabaseKind {
+  const [kind] = databases();
+  if (!kind) throw new Error("there is a database");
+  return kind;
+}
+
+/** The code of the refusal a promise ends in, or "allowed". */
+export async function refusal(act: Promise<unknown>): Promise<string> {
+  try {
+    await act;
+  } catch (thrown) {
+    if (isRefusal(thrown)) return thrown.code;
+    throw thrown;
+  }
+  return "allowed";
+}
