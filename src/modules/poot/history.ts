@@ -1,0 +1,77 @@
+import type { NodeId, PoolId } from "@/core/ids.ts";
+import type { ClosedCredits } from "@/core/poot/booking.ts";
+import { type BlobNode, decodeIntervalBlob, type IntervalBlob } from "@/core/poot/interval-blob.ts";
+import type { Slot } from "@/core/poot/slot.ts";
+import type { Database } from "@/ports/database.ts";
+import { creditsOf } from "./closer.ts";
+import { type IntervalRange, readIntervalsAfter, readIntervalsOf } from "./records.ts";
+import type { IntervalRow } from "./table.ts";
+
+/** Blobs read at once. */
+const PAGE = 32;
+
+/** A closed interval as it is kept. */
+export interface StoredInterval extends IntervalBlob {
+  readonly cursor: bigint;
+  readonly pool: PoolId;
+}
+
+/** A node in a closed interval. */
+export interface NodeInterval extends BlobNode {
+  readonly epoch: number;
+  readonly firstSlot: Slot;
+  /** Slots from here to the first one were not looked at. */
+  readonly gapFrom: Slot;
+  readonly slotSeconds: number;
+}
+
+/** Closed intervals of a pool that begin in a range, in the order they were closed. */
+export async function* intervalsOf(
+  database: Database,
+  range: IntervalRange,
+): AsyncGenerator<StoredInterval> {
+  for (let after = 0n; ; ) {
+    const rows = await readIntervalsOf(database, range, { after, limit: PAGE });
+    for (const row of rows) {
+      yield storedInterval(row);
+      after = row.id;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (rows.length < PAGE) return;
+  }
+}
+
+/** The intervals of one node. */
+export async function nodeIntervals(
+  database: Database,
+  range: IntervalRange,
+  node: NodeId,
+): Promise<readonly NodeInterval[]> {
+  const found: NodeInterval[] = [];
+  for await (const { interval, gapFrom, slotSeconds, nodes } of intervalsOf(database, range)) {
+    const { epoch, firstSlot } = interval;
+    const entry = nodes.find((other) => other.node === node);
+    if (entry) found.push({ ...entry, epoch, firstSlot, gapFrom, slotSeconds });
+  }
+  return found;
+}
+
+/** The credits of closed intervals of all pools after a cursor, in their order. */
+export async function creditsAfter(
+  database: Database,
+  cursor: bigint,
+  limit: number,
+): Promise<readonly ClosedCredits[]> {
+  const rows = await readIntervalsAfter(database, cursor, limit);
+  return rows.map((row) => creditsIn(storedInterval(row)));
+}
+
+/** The interval in a row. */
+export function storedInterval(row: IntervalRow): StoredInterval {
+  return { ...decodeIntervalBlob(row.blob), cursor: row.id, pool: row.pool };
+}
+
+function creditsIn({ cursor, pool, interval, nodes }: StoredInterval): ClosedCredits {
+  const { epoch, firstSlot, slots } = interval;
+  return { cursor, pool, epoch, firstSlot, slots, credits: nodes.flatMap(creditsOf) };
+}

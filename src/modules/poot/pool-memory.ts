@@ -1,0 +1,47 @@
+import type { NodeId, PoolId } from "@/core/ids.ts";
+import type { Node } from "@/core/node.ts";
+import { type HealthTable, type Membership, newHealthTable } from "@/core/poot/membership.ts";
+import { newPresence, type PresenceTable } from "@/core/poot/presence.ts";
+import type { Slot } from "@/core/poot/slot.ts";
+import { type NodeBook, newBook } from "./node-book.ts";
+
+/** What the process remembers of one pool. */
+export interface PoolMemory {
+  readonly pool: PoolId;
+  /** Heartbeats since the start; the nodes can always tell them again. */
+  readonly presence: PresenceTable;
+  readonly health: HealthTable;
+  /** What the last close wrote, node by node. */
+  readonly books: Map<NodeId, NodeBook>;
+  /** The last slot of nodes that left the pool in an interval that is not closed yet. */
+  readonly leftIn: Map<NodeId, Slot>;
+  /** The first slot after the interval closed last. */
+  closedUntil: Slot;
+}
+
+/** The terms under which a pool is remembered. */
+export interface MemoryTerms {
+  /** The pool's slot now. */
+  readonly slot: Slot;
+  readonly slotsPerInterval: number;
+}
+
+/** Nothing is remembered of a pool but its books. */
+export function newPoolMemory(
+  pool: PoolId,
+  kept: Pick<PoolMemory, "books" | "closedUntil">,
+  { slot, slotsPerInterval }: MemoryTerms,
+): PoolMemory {
+  const presence = newPresence(slot, slotsPerInterval);
+  return { pool, presence, health: newHealthTable(), leftIn: new Map(), ...kept };
+}
+
+/** The book of a node, a new one when it was never credited here. */
+export function bookOf(memory: PoolMemory, node: NodeId, registeredSlot: Slot): NodeBook {
+  return memory.books.get(node) ?? newBook(registeredSlot);
+}
+
+/** Whether a node belongs to a pool: one that moved away has left it. */
+export function membershipIn(node: Node, pool: PoolId): Membership {
+  return node.pool === pool ? node.status : "left";
+}

@@ -1,0 +1,261 @@
+import type { Caller } from "@/core/caller.ts";
+import type { NodeId, PoolId } from "@/core/ids.ts";
+import type { ClosedCredits, NodeCredit } from "@/core/poot/booking.ts";
+import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
+import type { Proof } from "@/core/poot/proof.ts";
+import type { Slot } from "@/core/poot/slot.ts";
+import type { SlotCounts } from "@/core/poot/slot-state.ts";
+import { Closer } from "./closer.ts";
+import { poolSlotsToday, slotsOfDay, slotsToday } from "./days.ts";
+import { createFigures, type Figures, showState } from "./figures.ts";
+import { type HeartbeatAnswer, Heartbeats } from "./heartbeats.ts";
+import { creditsAfter, intervalsOf } from "./history.ts";
+import { Judging } from "./judging.ts";
+import { dayOfSlot } from "./node-book.ts";
+import type { PootParts, PootState } from "./parts.ts";
+import { type NodeTime, nodeTime, type ProofRequest, proofOf } from "./proofs.ts";
+import { pruneIntervals } from "./pruning.ts";
+import { readLastCursor } from "./records.ts";
+import { type Recount, Recounter } from "./recount.ts";
+import { openState, readMemory, rememberPool } from "./state.ts";
+import { acceptTime, rewindTime } from "./time-acts.ts";
+import { Unbooked } from "./unbooked.ts";
+
+declare module "@/kernel/events.ts" {
+  interface EventMap {
+    "interval.closed": { readonly pool: PoolId; readonly firstSlot: Slot };
+  }
+}
+
+/** The pool's time, behind its guard. */
+export interface PoolTimeNow {
+  readonly nowMs: number;
+  readonly slot: Slot;
+  readonly slotSeconds: number;
+  readonly slotsPerInterval: number;
+  readonly epoch: number;
+  /** While false, nothing is accepted, credited or issued. */
+  readonly trusted: boolean;
+  /** A sentence for the operator, naming the command that helps. */
+  readonly waitReason?: string;
+}
+
+/** What the ledger says of the same credits: what they are worth by its own figures, and what is booked. */
+export interface LedgerFigures {
+  readonly recomputedMicroUsdt: bigint;
+  readonly ledgerMicroUsdt: bigint;
+}
+
+type CompareCredits = (
+  pool: PoolId,
+  node: NodeId | undefined,
+  credits: readonly NodeCredit[],
+) => Promise<LedgerFigures>;
+
+/** A recount, and the ledger's word when it has one and the whole history was asked for. */
+export interface Calculation extends Recount {
+  readonly ledger: LedgerFigures | undefined;
+  readonly isEqual: boolean;
+}
+
+const CREDIT_PAGES = 50;
+const WAIT_SENTENCES = {
+  behind:
+    "The clock is behind the highest slot ever seen. Set it right, or run `galaxy-pool clock rewind`.",
+  jumped:
+    "The clock has jumped far ahead. If it is right now, run `galaxy-pool clock accept`; else set it right.",
+} as const;
+
+/** Takes heartbeats, keeps presence, closes intervals into credits. */
+export class Poot {
+  readonly #parts: PootParts;
+  readonly #state: PootState;
+  readonly #figures: Figures;
+  readonly #unbooked = new Unbooked();
+  readonly #heartbeats: Heartbeats;
+  readonly #judging: Judging;
+  readonly #closer: Closer;
+  #compare: CompareCredits | undefined;
+
+  private constructor(state: PootState, cursor: bigint) {
+    this.#parts = state.parts;
+    this.#state = state;
+    this.#figures = createFigures(state.parts.metrics);
+    this.#heartbeats = new Heartbeats(state, this.#figures);
+    this.#judging = new Judging(state);
+    this.#closer = new Closer({
+      state,
+      figures: this.#figures,
+      unbooked: this.#unbooked,
+      cursor,
+      reload: (memory) => readMemory(state, memory),
+    });
+    showState(state.parts.metrics, state);
+  }
+
+  /**
+   * Proof of operational time as the disk knows it; the tables must be there. Refuses another length
+   * of slot or interval than the data was begun with (`poot.slots_fixed`).
+   */
+  static async open(parts: PootParts): Promise<Poot> {
+    const state = await openState(parts);
+    const poot = new Poot(state, await readLastCursor(parts.database));
+    for (const { id } of parts.registry.listPools()) await poot.addPool(id);
+    return poot;
+  }
+
+  poolTime(): PoolTimeNow {
+    const { waiting, epoch } = this.#state.poolClock.step();
+    const time = {
+      nowMs: this.#parts.clock.now(),
+      slot: this.#state.poolClock.shownSlot,
+      ...this.#parts.settings,
+      epoch,
+      trusted: waiting === undefined,
+    };
+    return waiting === undefined ? time : { ...time, waitReason: WAIT_SENTENCES[waiting] };
+  }
+
+  /** Judges a heartbeat; refuses bytes that are none (`poot.malformed`). No disk is touched. */
+  heartbeat(caller: Caller, bytes: HeartbeatBytes): HeartbeatAnswer {
+    return this.#heartbeats.take(caller, bytes);
+  }
+
+  /** Looks at the clock, judges slots that have ended; true when an interval may have ended, too. */
+  tick(): boolean {
+    this.#state.poolClock.step();
+    const ended = this.#state.poolClock.takeEnded();
+    this.#judging.observe(ended);
+    return ended.length > 0;
+  }
+
+  /** Closes all intervals that have ended. */
+  closeDue(): Promise<void> {
+    return this.#closer.closeDue();
+  }
+
+  /** At a graceful stop: closes what is complete; the rest is in the receipts. */
+  flush(): Promise<void> {
+    this.tick();
+    return this.closeDue();
+  }
+
+  /** Begins to remember a pool. */
+  async addPool(pool: PoolId): Promise<void> {
+    this.#judging.expectMembers(await rememberPool(this.#state, pool));
+  }
+
+  /** Forgets a pool that was deleted. */
+  dropPool(pool: PoolId): void {
+    this.#state.pools.delete(pool);
+  }
+
+  /** Notes that a node is no member of a pool any more: its rows are still credited. */
+  noteLeft(pool: PoolId, node: NodeId): void {
+    const memory = this.#state.pools.get(pool);
+    memory?.leftIn.set(node, this.#state.poolClock.time.highestSlot);
+    memory?.health.nodes.delete(node);
+  }
+
+  /** Who keeps the tariff says what a specialization weighs; 1000 before. */
+  weighWith(weightOf: (specialization: string) => number): void {
+    this.#state.weightOf = weightOf;
+  }
+
+  /** Closed intervals after a cursor, oldest first, a page of them; empty when there are no more. */
+  creditsAfter(cursor: bigint, limit = CREDIT_PAGES): Promise<readonly ClosedCredits[]> {
+    return creditsAfter(this.#parts.database, cursor, limit);
+  }
+
+  /** The ledger has booked up to a cursor; told first at its start, then after each booking. */
+  async bookedUntil(cursor: bigint): Promise<void> {
+    const isFirst = this.#unbooked.bookedUntil === undefined;
+    this.#unbooked.bookUntil(cursor);
+    if (!isFirst) return;
+    for (let after = cursor; ; ) {
+      const page = await this.creditsAfter(after);
+      for (const closed of page) this.#unbooked.add(closed);
+      after = page.at(-1)?.cursor ?? after;
+      if (page.length === 0) return;
+    }
+  }
+
+  /** Credits of a node that are closed and not booked yet, oldest first. */
+  unbooked(pool: PoolId, node: NodeId): readonly NodeCredit[] {
+    return this.#unbooked.of(pool, node);
+  }
+
+  /** A node's slots since midnight (UTC) at its pool, the open interval included. */
+  today(node: NodeId): SlotCounts {
+    const { pool } = this.#parts.registry.getNode(node);
+    return slotsToday(this.#state, pool, node);
+  }
+
+  /** A node's slots in the 24 hours from a moment on; of today, the open interval included. */
+  async day(node: NodeId, dayStartMs: number): Promise<SlotCounts> {
+    const { pool } = this.#parts.registry.getNode(node);
+    const { slotSeconds } = this.#parts.settings;
+    const today = dayOfSlot(this.#state.poolClock.time.highestSlot, slotSeconds);
+    if (dayStartMs === today * 86_400_000) return slotsToday(this.#state, pool, node);
+    return slotsOfDay(this.#state, { pool, node, dayStartMs });
+  }
+
+  /** The slots of all members of a pool since midnight. */
+  dayOfPool(pool: PoolId): SlotCounts {
+    return poolSlotsToday(this.#state, pool);
+  }
+
+  /** A node's newest proof and its interval table. */
+  nodeTime(request: ProofRequest): Promise<NodeTime> {
+    return nodeTime(this.#state, request);
+  }
+
+  /** The proof anybody can check offline; refuses while there is none (`poot.no_proof`). */
+  proof(request: ProofRequest): Promise<Proof> {
+    return proofOf(this.#state, request);
+  }
+
+  /** Who keeps the money compares recomputed credits with the books. */
+  compareWith(compare: CompareCredits): void {
+    this.#compare = compare;
+  }
+
+  /** Computes credits again from what is stored; it never writes. */
+  async calculate(range: {
+    readonly pool: PoolId;
+    readonly node: NodeId | undefined;
+    readonly from: Slot;
+    readonly to: Slot;
+  }): Promise<Calculation> {
+    const { pool, node, from, to } = range;
+    const recounter = new Recounter(pool, from, node);
+    for await (const interval of intervalsOf(this.#parts.database, { pool, from: 0, to })) {
+      recounter.add(interval);
+    }
+    const { result } = recounter;
+    const isWhole = from === 0 && to >= this.#state.poolClock.time.highestSlot;
+    const ledger = isWhole ? await this.#compare?.(pool, node, result.credits) : undefined;
+    const isEqual = result.stored.cu === result.recomputed.cu && result.differences.length === 0;
+    return { ...result, ledger, isEqual: isEqual && isSettledIn(ledger) };
+  }
+
+  /** An administrator believes the clock; refuses one that is behind (`clock.behind`). */
+  acceptClock(caller: Caller): Promise<void> {
+    return this.#closer.alone(() => acceptTime(this.#state, caller));
+  }
+
+  /** An administrator begins a new time epoch; refuses a clock that is believed (`clock.right`). */
+  async rewindClock(caller: Caller): Promise<void> {
+    await this.#closer.alone(() => rewindTime(this.#state, caller));
+    for (const memory of this.#state.pools.values()) this.#judging.expectMembers(memory);
+  }
+
+  /** Intervals older than 90 days become the newest CLAIM and ACK of each session. */
+  prune(): Promise<void> {
+    return this.#closer.alone(() => pruneIntervals(this.#parts, this.#unbooked.bookedUntil));
+  }
+}
+
+function isSettledIn(ledger: LedgerFigures | undefined): boolean {
+  return ledger === undefined || ledger.recomputedMicroUsdt === ledger.ledgerMicroUsdt;
+}

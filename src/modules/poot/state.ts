@@ -1,0 +1,83 @@
+import type { PoolId } from "@/core/ids.ts";
+import { intervalFirstSlot } from "@/core/poot/slot.ts";
+import { WEIGHT_USUAL } from "@/core/specialization.ts";
+import { PoolError } from "@/std/errors.ts";
+import { bookInNewEpoch, readBooks } from "./node-book.ts";
+import type { PootParts, PootSettings, PootState } from "./parts.ts";
+import { PoolClock } from "./pool-clock.ts";
+import { newPoolMemory, type PoolMemory } from "./pool-memory.ts";
+import { insertClock, readClock, readLastClosed, readStoredBooks } from "./records.ts";
+import type { ClockRow } from "./table.ts";
+
+/** What the disk knows of pool time; at the very first start it is begun. */
+export async function openState(parts: PootParts): Promise<PootState> {
+  const { database, clock, settings } = parts;
+  const stored = await readClock(database);
+  if (stored) requireSame(settings, stored);
+  const poolClock = new PoolClock(clock, {
+    slotSeconds: settings.slotSeconds,
+    epoch: Number(stored?.epoch ?? 0n),
+    highestSlot: stored && Number(stored.highest_slot),
+  });
+  const slot = poolClock.time.highestSlot;
+  if (!stored) await database.commit([insertClock(database, clockRow(settings, slot))]);
+  const epochSlot = Number(stored?.epoch_slot ?? slot);
+  return { parts, poolClock, pools: new Map(), epochSlot, weightOf: () => WEIGHT_USUAL };
+}
+
+/** Begins to remember a pool, with what the disk knows of it. */
+export async function rememberPool(state: PootState, pool: PoolId): Promise<PoolMemory> {
+  const memory = emptyMemory(state, pool);
+  await readMemory(state, memory);
+  state.pools.set(pool, memory);
+  return memory;
+}
+
+/** Reads again what the disk knows of a pool. Changes the memory. */
+export async function readMemory(state: PootState, memory: PoolMemory): Promise<void> {
+  const { database, settings } = state.parts;
+  const { epoch } = state.poolClock.time;
+  const stored = await readStoredBooks(database, memory.pool);
+  const lastClosed = await readLastClosed(database, memory.pool, epoch);
+  if (lastClosed !== undefined) memory.closedUntil = lastClosed + settings.slotsPerInterval;
+  if (!stored) return;
+  memory.books.clear();
+  for (const [node, book] of readBooks(stored.blob)) {
+    const isOld = Number(stored.epoch) !== epoch;
+    memory.books.set(node, isOld ? bookInNewEpoch(book, state.epochSlot) : book);
+  }
+}
+
+/** A memory of a pool that begins now. */
+export function emptyMemory(state: PootState, pool: PoolId): PoolMemory {
+  const { slotsPerInterval } = state.parts.settings;
+  const slot = state.poolClock.step().highestSlot;
+  const closedUntil = intervalFirstSlot(slot, slotsPerInterval);
+  return newPoolMemory(pool, { books: new Map(), closedUntil }, { slot, slotsPerInterval });
+}
+
+function clockRow(settings: PootSettings, slot: number): Omit<ClockRow, "id"> {
+  return {
+    slot_seconds: BigInt(settings.slotSeconds),
+    interval_seconds: BigInt(settings.slotSeconds * settings.slotsPerInterval),
+    epoch: 0n,
+    epoch_slot: BigInt(slot),
+    highest_slot: BigInt(slot),
+  };
+}
+
+function requireSame(settings: PootSettings, stored: ClockRow): void {
+  const intervalSeconds = settings.slotSeconds * settings.slotsPerInterval;
+  const isSame =
+    Number(stored.slot_seconds) === settings.slotSeconds &&
+    Number(stored.interval_seconds) === intervalSeconds;
+  if (isSame) return;
+  throw new PoolError(
+    "precondition",
+    "poot.slots_fixed",
+    `This pool began with slots of ${stored.slot_seconds} s and intervals of ` +
+      `${stored.interval_seconds} s, which can never change, because every proof counts in them. ` +
+      `Set poot.slot_seconds to ${stored.slot_seconds} and poot.interval_seconds to ` +
+      `${stored.interval_seconds} (now ${settings.slotSeconds} and ${intervalSeconds}).`,
+  );
+}
