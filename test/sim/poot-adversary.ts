@@ -1,13 +1,11 @@
 import { nodeIdOf } from "@/core/ids.ts";
 import { type AcceptContext, type Answer, acceptVerified } from "@/core/poot/accept.ts";
 import { decodeAck } from "@/core/poot/ack.ts";
-import { decodeClaim, encodeClaim, signClaim } from "@/core/poot/claim.ts";
 import type { ClosedInterval, ClosedNode, CloseNode } from "@/core/poot/closing.ts";
-import { type ClaimAndReceipt, type HeartbeatBytes, readHeartbeat } from "@/core/poot/heartbeat.ts";
+import { type HeartbeatBytes, readHeartbeat } from "@/core/poot/heartbeat.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
 import { type NodeMarks, newNodeMarks, type SessionMarks } from "@/core/poot/marks.ts";
 import type { Membership } from "@/core/poot/membership.ts";
-import { NO_HASH } from "@/core/poot/message.ts";
 import {
   memoryOf,
   type NodeIdentity,
@@ -16,14 +14,14 @@ import {
   onAnswer,
   startSession,
 } from "@/core/poot/node-session.ts";
-import { encodeOpen, sessionIdOf, signOpen } from "@/core/poot/open.ts";
 import { newPresence, type PresenceTable, settleNode } from "@/core/poot/presence.ts";
-import { decodeReceipt, issueReceipt, type ReceiptMasters } from "@/core/poot/receipt.ts";
+import { decodeReceipt, type ReceiptMasters } from "@/core/poot/receipt.ts";
 import type { PresenceRow } from "@/core/poot/row.ts";
 import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import { sameBytes, toHex } from "@/std/bytes.ts";
 import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
 import { seededRandom } from "@/std/random.ts";
+import { Attackers } from "./poot-attacker.ts";
 
 /** What a run has come to; it throws when a rule was broken, naming the seed. */
 export interface AdversaryResult {
@@ -35,8 +33,6 @@ const START = 1000;
 const T = 30;
 const POOL = signingKey(new Uint8Array(32).fill(9));
 const POOL_KEYS = new Uint8Array(32).fill(77);
-/** What an attacker MACs with: the right key id, another secret. */
-const FALSE_MASTERS: ReceiptMasters = { current: { keyId: 1, secret: new Uint8Array(32) } };
 
 /**
  * One random world of a pool with one or three replicas of skewed memory, nodes that try everything
@@ -96,8 +92,7 @@ class World {
   readonly #attackers = [newPlayer(1), newPlayer(2)];
   readonly #honest = newPlayer(3);
   readonly #node: NodeIdentity;
-  readonly #loot: ClaimAndReceipt[] = [];
-  readonly #sent: { readonly who: Player; readonly bytes: HeartbeatBytes }[] = [];
+  readonly #schemes: Attackers;
   readonly #acks = new Map<string, Uint8Array>();
   readonly #arrived = new Set<Slot>();
   readonly #skew: readonly number[];
@@ -112,6 +107,7 @@ class World {
   constructor(seed: number) {
     this.#seed = seed;
     this.#random = seededRandom(seed);
+    this.#schemes = new Attackers(this.#random, POOL.publicKey, T);
     const replicas = this.chance(0.5) ? 1 : 3;
     this.#slotsPerInterval = 1 + this.int(10);
     this.#isWhole = replicas === 1 || this.chance(0.5);
@@ -133,13 +129,17 @@ class World {
   step(): void {
     if (this.chance(0.05)) this.#crashReplica();
     if (this.chance(0.1)) this.#changeMembership();
-    if (this.chance(0.05)) this.#restartHonest();
-    for (let moves = this.int(4); moves > 0; moves--) this.#attack();
-    if (this.chance(0.95)) this.#beHonest(0.15);
-    for (let moves = this.int(3); moves > 0; moves--) this.#attack();
-    if (this.chance(0.3)) this.#beHonest(0.3);
+    this.#liveOneSlot();
     this.#now += this.chance(0.05) ? 1 + this.int(4) : 1;
     if (this.#now % this.#slotsPerInterval === 0 || this.chance(0.1)) this.#close(0.3);
+  }
+
+  #liveOneSlot(): void {
+    for (const lossChance of [0.15, 0.3]) {
+      if (this.chance(0.05)) this.#restartHonest();
+      for (let moves = this.int(4); moves > 0; moves--) this.#attack();
+      if (this.chance(1.1 - lossChance)) this.#beHonest(lossChance);
+    }
   }
 
   /** A good network at last: what the honest node was promised has to be paid now. */
@@ -247,10 +247,10 @@ class World {
       who.accepted.add(decodeReceipt(answer.receipt).slot);
       const claimed = decodeReceipt(answer.receipt).claimHash;
       if (sameBytes(claimed, claim.hash)) {
-        this.#loot.push({ claim: bytes.claim, receipt: answer.receipt });
+        this.#schemes.keep({ claim: bytes.claim, receipt: answer.receipt });
       }
     }
-    this.#sent.push({ who, bytes });
+    this.#schemes.hear(who.key, bytes);
     return answer;
   }
 
@@ -258,105 +258,8 @@ class World {
     const who = this.#attackers[this.int(this.#attackers.length)];
     if (!who) return;
     const replica = this.int(this.#replicas.length);
-    const bytes = this.#plot(who);
+    const bytes = this.#schemes.plot(who.key, this.#now);
     if (bytes) this.#ask(who, replica, bytes);
-  }
-
-  #plot(who: Player): HeartbeatBytes | undefined {
-    const move = this.int(12);
-    if (move < 2) return this.#replay(who);
-    if (move < 4) return this.#openSession(who);
-    return this.#continueFrom(who, move < 8 ? this.#newestLoot(who) : this.#anyLoot());
-  }
-
-  #replay(who: Player): HeartbeatBytes | undefined {
-    return this.#sent.filter((sent) => sent.who === who)[this.int(this.#sent.length)]?.bytes;
-  }
-
-  #anyLoot(): ClaimAndReceipt | undefined {
-    return this.#loot[this.int(this.#loot.length)];
-  }
-
-  #newestLoot(who: Player): ClaimAndReceipt | undefined {
-    return this.#loot.findLast(({ claim }) => isHis(who, claim));
-  }
-
-  #openSession(who: Player): HeartbeatBytes {
-    const shift = this.chance(0.3) ? this.int(12) - 9 : 0;
-    const ticks = this.chance(0.2) ? 1 + this.int(5) : 1;
-    const open = signOpen(
-      {
-        nodeKey: who.key.publicKey,
-        poolKey: POOL.publicKey,
-        startSlot: this.#now + shift,
-        slotSeconds: T,
-        flags: this.int(2),
-        prev: NO_HASH,
-      },
-      who.key,
-    );
-    const claim = {
-      session: sessionIdOf(open),
-      nodeKey: who.key.publicKey,
-      poolKey: POOL.publicKey,
-      fromSlot: open.startSlot + (this.chance(0.1) ? this.int(12) - 6 : 0),
-      toSlot: this.#now,
-      ticks,
-      receiptHash: NO_HASH,
-      healthPermille: 1000,
-      flags: 0,
-      prev: NO_HASH,
-    };
-    const handedIn = this.chance(0.6) ? this.#anyHandIn(who) : undefined;
-    const bytes = encodeOpen(open);
-    return { open: bytes, claim: encodeClaim(signClaim(claim, who.key)), handedIn };
-  }
-
-  /** A pair that belongs together, or one that does not. */
-  #anyHandIn(who: Player): ClaimAndReceipt | undefined {
-    const claim = this.chance(0.7) ? this.#newestLoot(who) : this.#anyLoot();
-    const receipt = this.chance(0.7) ? claim : this.#anyLoot();
-    if (!claim || !receipt) return undefined;
-    if (this.chance(0.8)) return { claim: claim.claim, receipt: receipt.receipt };
-    return this.#forgeHandIn(who, receipt.receipt);
-  }
-
-  /** A CLAIM of more ticks, which the attacker may sign, and a RECEIPT it may not make. */
-  #forgeHandIn(who: Player, receipt: Uint8Array): ClaimAndReceipt | undefined {
-    const said = decodeReceipt(receipt);
-    const own = this.#continueFrom(who, this.#newestLoot(who));
-    if (!own) return undefined;
-    const claim = signClaim({ ...decodeClaim(own.claim), ticks: said.ticks + 5 }, who.key);
-    const parties = { nodeKey: who.key.publicKey, poolKey: POOL.publicKey };
-    const claimHash = sha256(encodeClaim(claim));
-    const fields = { ...said, session: claim.session, ticks: claim.ticks, claimHash };
-    return { claim: encodeClaim(claim), receipt: issueReceipt(FALSE_MASTERS, fields, parties) };
-  }
-
-  #continueFrom(who: Player, loot: ClaimAndReceipt | undefined): HeartbeatBytes | undefined {
-    if (!loot) return undefined;
-    const receipt = this.chance(0.05) ? this.#forge(who, loot.receipt) : loot.receipt;
-    const said = decodeReceipt(receipt);
-    const claim = {
-      session: said.session,
-      nodeKey: who.key.publicKey,
-      poolKey: POOL.publicKey,
-      fromSlot: said.openSlot + (this.chance(0.1) ? this.int(12) - 6 : 0),
-      toSlot: this.#now + (this.chance(0.1) ? this.int(5) - 2 : 0),
-      ticks: said.ticks + (this.chance(0.1) ? this.int(9) : 1),
-      receiptHash: sha256(receipt),
-      healthPermille: 1000,
-      flags: 0,
-      prev: said.claimHash,
-    };
-    return { claim: encodeClaim(signClaim(claim, who.key)), receipt };
-  }
-
-  /** A RECEIPT the attacker makes up, with a secret of its own. */
-  #forge(who: Player, receipt: Uint8Array): Uint8Array {
-    const parties = { nodeKey: who.key.publicKey, poolKey: POOL.publicKey };
-    const said = decodeReceipt(receipt);
-    return issueReceipt(FALSE_MASTERS, { ...said, ticks: said.ticks + 5 }, parties);
   }
 
   /** A close of all rows or of some, that may be lost, refused in part, or done twice. */
@@ -379,6 +282,7 @@ class World {
   #closeNode(player: Player, tables: readonly PresenceTable[], troubleChance: number): CloseNode {
     const { node, membership, marks, sessions } = player;
     const rows: PresenceRow[] = tables.flatMap((table) => table.nodes.get(node)?.sessions ?? []);
+    if (this.chance(0.5)) rows.reverse();
     return {
       node,
       membership,
@@ -443,8 +347,4 @@ class World {
 
 function isNamed(message: { readonly nodeKey: Uint8Array; readonly signature: Uint8Array }) {
   return sameBytes(message.signature.subarray(0, 32), message.nodeKey);
-}
-
-function isHis(who: Player, claim: Uint8Array): boolean {
-  return sameBytes(claim.subarray(24, 56), who.key.publicKey);
 }
