@@ -2,8 +2,9 @@ import type { Caller } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import type { ClosedCredits, NodeCredit } from "@/core/poot/booking.ts";
 import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
+import { dropHealth } from "@/core/poot/membership.ts";
 import type { Proof } from "@/core/poot/proof.ts";
-import type { Slot } from "@/core/poot/slot.ts";
+import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import type { SlotCounts } from "@/core/poot/slot-state.ts";
 import { Closer } from "./closer.ts";
 import { poolSlotsToday, slotsOfDay, slotsToday } from "./days.ts";
@@ -153,8 +154,32 @@ export class Poot {
   /** Notes that a node is no member of a pool any more: its rows are still credited. */
   noteLeft(pool: PoolId, node: NodeId): void {
     const memory = this.#state.pools.get(pool);
-    memory?.leftIn.set(node, this.#state.poolClock.time.highestSlot);
-    memory?.health.nodes.delete(node);
+    if (!memory) return;
+    dropHealth(memory.health, node);
+    if (!memory.presence.nodes.has(node)) return;
+    memory.leftIn.set(node, this.#state.poolClock.time.highestSlot);
+  }
+
+  /** Notes that a node is a member of a pool, for the first time or again. */
+  noteJoined(pool: PoolId, node: NodeId): void {
+    this.#state.pools.get(pool)?.leftIn.delete(node);
+  }
+
+  /** Notes that nothing is expected of a node for now. */
+  noteSuspended(pool: PoolId, node: NodeId): void {
+    const memory = this.#state.pools.get(pool);
+    if (memory) dropHealth(memory.health, node);
+  }
+
+  /** How many intervals of a pool have ended and wait to be closed. */
+  intervalsBehind(): number {
+    const { slotsPerInterval } = this.#parts.settings;
+    const open = intervalFirstSlot(this.#state.poolClock.time.highestSlot, slotsPerInterval);
+    const behind = [...this.#state.pools.values()].map(({ closedUntil, presence }) => {
+      const began = intervalFirstSlot(presence.startSlot, slotsPerInterval);
+      return (open - Math.max(closedUntil, began)) / slotsPerInterval;
+    });
+    return Math.max(0, ...behind);
   }
 
   /** Who keeps the tariff says what a specialization weighs; 1000 before. */
