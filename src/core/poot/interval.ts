@@ -34,7 +34,7 @@ export function closeInterval(context: CloseContext, nodes: readonly CloseNode[]
   const closed = nodes.map((node) => {
     const reason = unbookable(node);
     if (reason !== undefined) leftOut.push({ node: node.node, reason });
-    return closeNode(context, reason === undefined ? node : { ...node, rows: [] });
+    return reason === undefined ? closeNode(context, node) : leaveOut(context, node);
   });
   return { interval: context.interval, gapFrom: context.gapFrom, nodes: closed, leftOut };
 }
@@ -42,6 +42,13 @@ export function closeInterval(context: CloseContext, nodes: readonly CloseNode[]
 function closeNode(context: CloseContext, node: CloseNode): ClosedNode {
   const settled = settleRows(context, node);
   return { node: node.node, ...settled, ...observe(context, node, settled) };
+}
+
+/** Nothing is settled, but what was seen of the node's slots is written all the same. */
+function leaveOut(context: CloseContext, node: CloseNode): ClosedNode {
+  const settled = settleRows(context, { ...node, rows: [] });
+  const seen = { ...node, rows: node.rows.filter(isRowSound) };
+  return { node: node.node, ...settled, ...observe(context, seen, settled) };
 }
 
 function settleRows(context: CloseContext, node: CloseNode): Settled {
