@@ -4,7 +4,10 @@ import type { Slot } from "./slot.ts";
 
 /** What a node earned with one row of a closed interval: what the ledger books. */
 export interface NodeCredit
-  extends Pick<CreditRow, "fromSlot" | "toSlot" | "ticks" | "weightPermille" | "healthPermille"> {
+  extends Pick<
+    CreditRow,
+    "fromSlot" | "toSlot" | "ticks" | "weightPermille" | "healthPermille" | "claim"
+  > {
   readonly node: NodeId;
 }
 

@@ -282,8 +282,8 @@ export function creditsOf({
   node,
   rows,
 }: Pick<ClosedNode, "node" | "rows">): ClosedCredits["credits"] {
-  return rows.flatMap(({ fromSlot, toSlot, ticks, weightPermille, healthPermille }) =>
-    ticks === 0 ? [] : [{ node, fromSlot, toSlot, ticks, weightPermille, healthPermille }],
+  return rows.flatMap(({ session: _, ack: __, ...credit }) =>
+    credit.ticks === 0 ? [] : [{ node, ...credit }],
   );
 }
 

@@ -56,6 +56,21 @@ export async function nodeIntervals(
   return found;
 }
 
+/** The credits of one node in closed intervals of a pool that begin in a range. */
+export async function creditsOfNode(
+  database: Database,
+  range: IntervalRange,
+  node: NodeId,
+): Promise<readonly ClosedCredits[]> {
+  const found: ClosedCredits[] = [];
+  for await (const stored of intervalsOf(database, range)) {
+    const nodes = stored.nodes.filter((other) => other.node === node);
+    const closed = creditsIn({ ...stored, nodes });
+    if (closed.credits.length > 0) found.push(closed);
+  }
+  return found;
+}
+
 /** The credits of closed intervals of all pools after a cursor, in their order. */
 export async function creditsAfter(
   database: Database,

@@ -84,8 +84,8 @@ export class Recounter {
     stored.cu += cuOf({ ticks: row.ticks, ...weighed });
     recomputed.ticks += ticks;
     recomputed.cu += cuOf({ ticks, ...weighed });
-    const { fromSlot, toSlot, weightPermille, healthPermille } = row;
-    if (ticks > 0) credits.push({ node, fromSlot, toSlot, ticks, weightPermille, healthPermille });
+    const { session: _, ack: __, ...credit } = row;
+    if (ticks > 0) credits.push({ node, ...credit, ticks });
     if (ticks !== row.ticks && differences.length < DIFFERENCES_MAX) {
       differences.push({
         node,

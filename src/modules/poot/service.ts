@@ -10,13 +10,13 @@ import { Closer } from "./closer.ts";
 import { poolSlotsToday, slotsOfDay, slotsToday } from "./days.ts";
 import { createFigures, type Figures, showState } from "./figures.ts";
 import { type HeartbeatAnswer, Heartbeats } from "./heartbeats.ts";
-import { creditsAfter, intervalsOf } from "./history.ts";
+import { creditsAfter, creditsOfNode, intervalsOf } from "./history.ts";
 import { Judging } from "./judging.ts";
 import { dayOfSlot } from "./node-book.ts";
 import type { PootParts, PootState } from "./parts.ts";
 import { type NodeTime, nodeTime, type ProofRequest, proofOf } from "./proofs.ts";
 import { pruneIntervals } from "./pruning.ts";
-import { readLastCursor } from "./records.ts";
+import { type IntervalRange, readLastCursor } from "./records.ts";
 import { type Recount, Recounter } from "./recount.ts";
 import { openState, readMemory, rememberPool } from "./state.ts";
 import { acceptTime, rewindTime } from "./time-acts.ts";
@@ -190,6 +190,11 @@ export class Poot {
   /** Closed intervals after a cursor, oldest first, a page of them; empty when there are no more. */
   creditsAfter(cursor: bigint, limit = CREDIT_PAGES): Promise<readonly ClosedCredits[]> {
     return creditsAfter(this.#parts.database, cursor, limit);
+  }
+
+  /** The credits of one node in intervals that begin in a range of slots, both ends included. */
+  creditsOf(range: IntervalRange, node: NodeId): Promise<readonly ClosedCredits[]> {
+    return creditsOfNode(this.#parts.database, range, node);
   }
 
   /** The ledger has booked up to a cursor; told first at its start, then after each booking. */
