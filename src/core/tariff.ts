@@ -55,7 +55,7 @@ export function weightOf(tariff: Tariff, specialization: string): number {
 }
 
 /** The tariff of a slot: the last one that begins no later. The first one also covers what was before. */
-export function tariffAt(tariffs: readonly Tariff[], slot: number): Tariff {
+export function tariffAt<T extends Tariff>(tariffs: readonly T[], slot: number): T {
   const tariff = tariffs.findLast(({ fromSlot }) => fromSlot <= slot) ?? tariffs[0];
   assert(tariff, "there is a tariff");
   return tariff;

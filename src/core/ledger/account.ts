@@ -39,6 +39,9 @@ export interface Account extends Shape {
   readonly cq: bigint;
 }
 
+/** The figures of an account, or of several of one kind together. */
+export type AccountSums = Pick<Account, "kind" | "dp" | "dq" | "cp" | "cq">;
+
 const FIXED = {
   "work:issued": { ledger: CU, kind: "issued", guard: 0 },
   "cu:converted": { ledger: CU, kind: "converted", guard: 0 },
@@ -87,19 +90,19 @@ export function openAccount(id: AccountId): Account {
 }
 
 /** What the account holds by posted transfers, counted in the direction its kind grows. */
-export function balanceOf(account: Account): bigint {
+export function balanceOf(account: AccountSums): bigint {
   const credits = account.cp - account.dp;
   return DEBIT_KINDS.has(account.kind) ? -credits : credits;
 }
 
 /** What may still be taken from it: the balance without what pending transfers have reserved. */
-export function availableOf(account: Account): bigint {
+export function availableOf(account: AccountSums): bigint {
   const reserved = DEBIT_KINDS.has(account.kind) ? account.cq : account.dq;
   return balanceOf(account) - reserved;
 }
 
 /** What pending transfers have reserved of it. */
-export function pendingOf(account: Account): bigint {
+export function pendingOf(account: AccountSums): bigint {
   return DEBIT_KINDS.has(account.kind) ? account.cq : account.dq;
 }
 
