@@ -14,8 +14,6 @@ declare module "@/kernel/module.ts" {
 
 const HOUR_MS = 3_600_000;
 const ADDRESSES_MAX = 10_000;
-/** So that the reply to a renewal with a new key still arrives over the old connection. */
-const FAREWELL_MS = 2_000;
 
 /** Says who calls, and lets machines in that prove they may. */
 export const access = defineModule({
@@ -53,7 +51,7 @@ export const access = defineModule({
       }),
     }),
   async start(services, { config, log, reloaded }) {
-    const { database, clock, http, grpc, authority, registry, metrics, events, tokens } = services;
+    const { database, http, grpc, authority, registry, metrics, events, tokens } = services;
     await database.migrate(ACCESS_MIGRATIONS);
     const limits = {
       failuresMax: config.failures_max,
@@ -70,7 +68,7 @@ export const access = defineModule({
     grpc.serve(Enrolment, "anyone", enrolmentRpcs(service, authority, registry));
     events.on("node.suspended", ({ node }) => grpc.disconnect(node));
     events.on("node.removed", ({ node }) => grpc.disconnect(node));
-    events.on("node.rekeyed", ({ node }) => clock.after(FAREWELL_MS, () => grpc.disconnect(node)));
+    events.on("node.rekeyed", ({ node }) => grpc.disconnect(node));
     metrics.gauge(
       "galaxy_blocked_addresses",
       "Addresses kept out after too many failed proofs.",

@@ -156,9 +156,13 @@ export class Access {
     return this.#keys.rotatedAtMs(node);
   }
 
-  /** Reads the operator's token again. */
+  /** Reads the operator's token again; while its file is not good, the one before holds. */
   reload(): void {
-    this.#operator.reload();
+    try {
+      this.#operator.reload();
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "the operator's token was not read again");
+    }
   }
 
   /** How many addresses are kept out because too much from them has failed. */

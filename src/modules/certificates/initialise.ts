@@ -3,7 +3,7 @@ import type { Certificates } from "@/ports/certificates.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import { writeJwtKey } from "./jwt-keys.ts";
-import { KEY_FILES, readPair, readSeed, writePair } from "./key-files.ts";
+import { damaged, KEY_FILES, readPair, readSeed, writePair } from "./key-files.ts";
 
 const DAY_MS = 86_400_000;
 const ROOT_DAYS = 3_650;
@@ -28,26 +28,30 @@ export interface Installation {
 
 /**
  * Makes the identity of an installation: root CA, audit key and JWT key. What is already there stays,
- * so it may be repeated, also after it was cut off half way. The server leaf is made at each start.
+ * so it may be repeated, also after it was cut off half way. A whole installation that has lost its
+ * root or its audit key is refused (`data.damaged`). The server leaf is made at each start.
  */
 export async function initialise(parts: Initialisation): Promise<Installation> {
   const { files, certificates, random, nowMs } = parts;
   const known = files.readText(KEY_FILES.installation)?.trim();
-  const id = known ?? secretOf(random.bytes(17));
-  const root = readPair(files, KEY_FILES.root) ?? (await createRoot(parts, id));
-  if (readSeed(files, KEY_FILES.audit) === undefined) {
-    files.write(KEY_FILES.audit, random.bytes(32));
-  }
+  if (known === undefined) await createKeys(parts, secretOf(random.bytes(17)));
   if (files.list(KEY_FILES.jwtFolder).length === 0) writeJwtKey(files, random, nowMs);
-  if (known === undefined) files.write(KEY_FILES.installation, `${id}\n`);
+  const id = files.readText(KEY_FILES.installation)?.trim() ?? "";
+  const root = readPair(files, KEY_FILES.root);
+  if (!root) throw damaged(KEY_FILES.root);
+  if (!readSeed(files, KEY_FILES.audit)) throw damaged(KEY_FILES.audit);
   const pin = certificates.read(root.certificatePem).spkiHash;
   return { id, rootPem: root.certificatePem, pin, created: known === undefined };
 }
 
-async function createRoot({ files, certificates, nowMs }: Initialisation, id: string) {
-  const notBefore = nowMs - DAY_MS;
-  const name = `galaxy-pool ${id}`;
-  const root = await certificates.createRoot(name, notBefore, nowMs + ROOT_DAYS * DAY_MS);
-  writePair(files, KEY_FILES.root, root);
-  return root;
+/** The id is written last: where it is, the rest was whole. */
+async function createKeys(parts: Initialisation, id: string): Promise<void> {
+  const { files, certificates, random, nowMs } = parts;
+  if (!readPair(files, KEY_FILES.root)) {
+    const notAfterMs = nowMs + ROOT_DAYS * DAY_MS;
+    const root = await certificates.createRoot(`galaxy-pool ${id}`, nowMs - DAY_MS, notAfterMs);
+    writePair(files, KEY_FILES.root, root);
+  }
+  if (!readSeed(files, KEY_FILES.audit)) files.write(KEY_FILES.audit, random.bytes(32));
+  files.write(KEY_FILES.installation, `${id}\n`);
 }

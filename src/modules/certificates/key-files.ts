@@ -55,12 +55,12 @@ export function notInitialised(path: string): PoolError {
   );
 }
 
-/** The refusal of a key file that is not what was written. */
+/** The refusal of a key file that is not what was written, or no longer there. */
 export function damaged(path: string): PoolError {
   return new PoolError(
     "precondition",
     "data.damaged",
-    `${path} in the data folder is damaged. Restore it from a backup; do not make a new one, ` +
+    `${path} in the data folder is damaged or missing. Restore it from a backup; do not make a new one, ` +
       "or nodes will no longer know this installation.",
   );
 }

@@ -18,7 +18,7 @@ export const authority = defineModule({
     const service = new Authority({ files, certificates, random, names: () => host.names() });
     await service.ensureLeaf(clock.now());
     await service.onLeaf((pair) => http.identifyWith(pair));
-    await service.onLeaf((pair) => grpc.identifyWith(pair));
+    await service.onLeaf((pair) => grpc.identifyWith({ leaf: pair, rootPem: service.rootPem }));
     metrics.gauge(
       "galaxy_certificate_expiry_seconds",
       "When the server's certificate ends, seconds since 1970.",

@@ -4,7 +4,7 @@ import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import { concat } from "@/std/bytes.ts";
 import { type SigningKey, signingKey } from "@/std/crypto.ts";
-import { damaged, KEY_FILES, notInitialised, readSeed } from "./key-files.ts";
+import { damaged, KEY_FILES, readSeed } from "./key-files.ts";
 
 const SECRET_BYTES = 32;
 const ENTRY_BYTES = 1 + SECRET_BYTES;
@@ -65,7 +65,7 @@ export class PoolKeys {
     if (known) return known;
     const path = KEY_FILES.pool(pool);
     const seed = readSeed(this.#files, path);
-    if (!seed) throw notInitialised(path);
+    if (!seed) throw damaged(path);
     const key = signingKey(seed);
     if (poolIdOf(key.publicKey) !== pool) throw damaged(path);
     const secrets = { key, masters: readMasters(this.#files, KEY_FILES.receipts(pool)) };

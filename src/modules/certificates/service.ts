@@ -5,18 +5,17 @@ import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import { assert } from "@/std/assert.ts";
 import { toHex } from "@/std/bytes.ts";
-import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
+import { type SigningKey, signingKey } from "@/std/crypto.ts";
 import { isRefusal } from "@/std/errors.ts";
 import { type FirstPool, firstPoolKey, readFirstPool } from "./first-pool.ts";
 import { JwtKeys } from "./jwt-keys.ts";
-import { KEY_FILES, notInitialised, readPair, readSeed } from "./key-files.ts";
+import { damaged, KEY_FILES, notInitialised, readPair, readSeed } from "./key-files.ts";
 import { PoolKeys } from "./pool-keys.ts";
 import { ServerLeaf, type ServerNames } from "./server-leaf.ts";
 
 const HOUR_MS = 3_600_000;
 const NODE_LIFE_MS = 24 * HOUR_MS;
 const BACKDATED_MS = 5 * 60_000;
-const KNOWN_CERTIFICATES_MAX = 10_000;
 
 /** Who serves with the server's certificate. */
 type TakesLeaf = (pair: CertificatePair) => void | Promise<void>;
@@ -41,7 +40,6 @@ export interface NodeCertificate {
 export interface NodeIdentity {
   readonly node: NodeId;
   readonly publicKey: Uint8Array;
-  readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** SHA-256 of the certificate, hexadecimal. */
   readonly hash: string;
@@ -59,7 +57,8 @@ export class Authority {
   readonly #leaf: ServerLeaf;
   readonly #jwt: JwtKeys;
   readonly #pools: PoolKeys;
-  readonly #known = new Map<string, NodeIdentity>();
+  /** What was read of a certificate, for as long as its connection keeps the array. */
+  readonly #known = new WeakMap<Uint8Array, NodeIdentity>();
   readonly #audit: SigningKey;
   readonly #leafListeners: TakesLeaf[] = [];
   #isClockTrusted: () => boolean = () => true;
@@ -70,7 +69,7 @@ export class Authority {
     this.#parts = parts;
     this.installationId = installationIn(files);
     const root = readPair(files, KEY_FILES.root);
-    if (!root) throw notInitialised(KEY_FILES.root);
+    if (!root) throw damaged(KEY_FILES.root);
     this.#root = root;
     this.rootPem = root.certificatePem;
     this.rootDer = certificates.toDer(root.certificatePem);
@@ -139,11 +138,8 @@ export class Authority {
 
   /** Which node a certificate of ours names; undefined for any other certificate. Dates are not judged. */
   nodeOf(certificate: Uint8Array): NodeIdentity | undefined {
-    const hash = toHex(sha256(certificate));
-    const known = this.#known.get(hash) ?? this.#identityIn(certificate, hash);
-    if (!known) return undefined;
-    if (this.#known.size >= KNOWN_CERTIFICATES_MAX) this.#known.clear();
-    this.#known.set(hash, known);
+    const known = this.#known.get(certificate) ?? this.#identityIn(certificate);
+    if (known) this.#known.set(certificate, known);
     return known;
   }
 
@@ -199,7 +195,7 @@ export class Authority {
     return `spiffe://${this.installationId}`;
   }
 
-  #identityIn(certificate: Uint8Array, hash: string): NodeIdentity | undefined {
+  #identityIn(certificate: Uint8Array): NodeIdentity | undefined {
     const { certificates } = this.#parts;
     const facts = readOrUndefined(certificates, certificate);
     const prefix = `${this.#namespace}/node/`;
@@ -208,8 +204,8 @@ export class Authority {
     if (!facts?.usages.includes("client") || more.length > 0) return undefined;
     if (!uri.startsWith(prefix) || !isId(node)) return undefined;
     if (!certificates.isSignedBy(certificate, this.rootDer)) return undefined;
-    const { publicKey, notBeforeMs, notAfterMs } = facts;
-    return { node: node as NodeId, publicKey, notBeforeMs, notAfterMs, hash };
+    const { publicKey, notAfterMs, hash } = facts;
+    return { node: node as NodeId, publicKey, notAfterMs, hash: toHex(hash) };
   }
 }
 
@@ -231,6 +227,6 @@ function installationIn(files: Files): string {
 
 function auditKeyIn(files: Files): SigningKey {
   const seed = readSeed(files, KEY_FILES.audit);
-  if (!seed) throw notInitialised(KEY_FILES.audit);
+  if (!seed) throw damaged(KEY_FILES.audit);
   return signingKey(seed);
 }
