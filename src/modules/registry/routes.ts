@@ -2,13 +2,11 @@ import { Elysia, t } from "elysia";
 import { type Caller, denied, type Role } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import { type Node, nodeUnknown } from "@/core/node.ts";
-import { poolPrivate } from "@/core/pool.ts";
 import type { Http, RouteAccess } from "@/ports/http.ts";
 import { fromBase64, fromHex, sameBytes } from "@/std/bytes.ts";
 import { PoolError } from "@/std/errors.ts";
-import { readPage } from "@/std/paging.ts";
 import { ifMatchOf } from "./if-match.ts";
-import { type NodeFilter, readState } from "./node-list.ts";
+import { readListQuery } from "./list-query.ts";
 import { PageCache } from "./page-cache.ts";
 import {
   DiscoveryQuery,
@@ -56,18 +54,21 @@ const listRoutes = (registry: Registry, http: Http) => {
   return new Elysia()
     .get(
       "/nodes",
-      ({ query, request }) => {
+      ({ request }) => {
         const scope = registry.scopeOf(http.callerOf(request));
-        const name = `${scope ?? ""} ${queryOf(request.url)}`;
-        const bytes = pages.page(registry.generation, name, () =>
-          registry.listText(filterOf(query, scope), readPage(query)),
-        );
+        const query = queryOf(request.url);
+        const bytes = pages.page(registry.generation, `${scope ?? ""} ${query}`, () => {
+          const { filter, page } = readListQuery(query, scope);
+          return registry.listText(filter, page);
+        });
         return new Response(bytes, { headers: JSON_TYPE });
       },
       {
-        query: t.Object({ ...NodeQuery, ...http.pageQuery }),
         response: { 200: NodePage },
-        detail: { summary: "List nodes" },
+        detail: {
+          summary: "List nodes",
+          parameters: parametersOf({ ...NodeQuery, ...http.pageQuery }),
+        },
       },
     )
     .post(
@@ -241,14 +242,15 @@ function readKey(text: string): Uint8Array {
   return key ?? new Uint8Array();
 }
 
-function filterOf(
-  query: { readonly [Name in keyof typeof NodeQuery]?: string | undefined },
-  scope: PoolId | undefined,
-): NodeFilter {
-  const { pool, specialization, org, state, q } = query;
-  if (scope !== undefined && pool !== undefined && pool !== scope) throw poolPrivate(scope);
-  const only = scope ?? (pool === undefined ? undefined : (pool as PoolId));
-  return { pool: only, specialization, org, state: readState(state), q };
+/** The parameters of a query, as OpenAPI words them. */
+function parametersOf(fields: Readonly<Record<string, { readonly description?: string }>>) {
+  return Object.entries(fields).map(([name, schema]) => ({
+    name,
+    in: "query" as const,
+    required: false,
+    description: schema.description ?? "",
+    schema: { ...schema },
+  }));
 }
 
 function queryOf(url: string): string {
