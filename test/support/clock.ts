@@ -57,6 +57,17 @@ export class TestClock implements Clock {
     this.#wallMs += ms;
   }
 
+  /** Lets time pass while the process stands still: what fell due runs late, when it is over. */
+  stall(ms: number): void {
+    this.#goTo(this.#monotonicMs + ms);
+    this.advance(0);
+  }
+
+  /** Forgets all timers, as the end of a process does. */
+  forgetTimers(): void {
+    this.#timers.clear();
+  }
+
   /** How many timers wait. */
   get waiting(): number {
     return this.#timers.size;

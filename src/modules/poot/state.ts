@@ -27,9 +27,11 @@ export async function openState(parts: PootParts): Promise<PootState> {
 
 /** Begins to remember a pool, with what the disk knows of it. */
 export async function rememberPool(state: PootState, pool: PoolId): Promise<PoolMemory> {
+  const known = state.pools.get(pool);
+  if (known) return known;
   const memory = emptyMemory(state, pool);
-  await readMemory(state, memory);
   state.pools.set(pool, memory);
+  await readMemory(state, memory);
   return memory;
 }
 
