@@ -1,7 +1,7 @@
 import { certificates } from "@/drivers/certificates.ts";
 import { checks } from "@/drivers/checks.ts";
 import { clock } from "@/drivers/clock.ts";
-import { dialer } from "@/drivers/dialer.ts";
+import { dialer } from "@/drivers/dialer/module.ts";
 import { files } from "@/drivers/files.ts";
 import { grpc } from "@/drivers/grpc/module.ts";
 import { host } from "@/drivers/host.ts";

@@ -2,12 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
-import type { Dialer, PoolConnection } from "@/ports/dialer.ts";
+import type { Connection, Dialer } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
 import { EnrollRequestSchema, Enrolment } from "@/proto/enrolment_pb.ts";
 import { sameBytes, toBase32 } from "@/std/bytes.ts";
 import { PoolError } from "@/std/errors.ts";
-import { BUILD_TIME_MS } from "@/std/version.ts";
 import type { Keeping, Membership } from "./keeping.ts";
 
 /** What joining needs of the world. */
@@ -62,7 +61,7 @@ async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Prom
   const { dialer, certificates, clock } = parts;
   const { pin } = parseToken(terms.token);
   terms.tell(`fetching the authority of ${address}`);
-  const authority = await dialer.fetchAuthority(address, { timeoutMs: CALL_MS });
+  const authority = await dialer.fetchAuthority(address, CALL_MS);
   requirePin(certificates.read(authority.rootDer).spkiHash, pin, address);
   terms.tell("the authority is the one the token names");
   const skewMs = clock.now() - authority.poolTimeMs;
@@ -70,8 +69,7 @@ async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Prom
     terms.tell(`this machine's clock is ${Math.round(skewMs / 60_000)} minutes off the pool's`);
   }
   const rootPem = certificates.toPem(authority.rootDer);
-  const nowMs = () => Math.max(authority.poolTimeMs, BUILD_TIME_MS);
-  const connection = dialer.connect(address, { rootPem, nowMs });
+  const connection = await dialer.connect(address, { rootPem, nowMs: authority.poolTimeMs });
   try {
     return await enrol(parts, terms, connection, rootPem);
   } finally {
@@ -82,7 +80,7 @@ async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Prom
 async function enrol(
   { keeping, certificates, random }: JoinParts,
   terms: JoinTerms,
-  connection: PoolConnection,
+  connection: Connection,
   rootPem: string,
 ): Promise<Membership> {
   const token = parseToken(terms.token);
@@ -90,12 +88,11 @@ async function enrol(
   const csr = await certificates.createRequest(seed);
   const nonce = random.bytes(NONCE_BYTES);
   const { name: nodeName, specialization } = terms;
-  const leafHash = await connection.serverLeafHash({ timeoutMs: CALL_MS });
   const claim = {
     tokenId: token.id,
     csr,
     nonce,
-    leafHash,
+    leafHash: connection.leafHash,
     nodeName,
     specialization,
     pool: token.pool,

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
-import type { Dialer, PoolConnection } from "@/ports/dialer.ts";
+import type { Connection, Dialer } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
 import { Enrolment, GetAuthorityRequestSchema } from "@/proto/enrolment_pb.ts";
 import { BUILD_TIME_MS } from "@/std/version.ts";
@@ -18,7 +18,7 @@ export interface LinkParts {
 
 /** A connection to the pool, with the pool's time as heard on it. */
 export interface Link {
-  readonly connection: PoolConnection;
+  readonly connection: Connection;
   readonly address: string;
   readonly poolTimeMs: number;
   /** This machine's monotonic clock when the pool's time was asked and heard. */
@@ -40,12 +40,12 @@ export async function openLink(
 ): Promise<Link> {
   const { keeping, dialer, certificates, clock, random } = parts;
   const { poolTimeMs } = keeping.membership();
-  const nowMs = () => Math.max(clock.now(), poolTimeMs, BUILD_TIME_MS);
+  const nowMs = Math.max(clock.now(), poolTimeMs, BUILD_TIME_MS);
   const privateKeyPem = certificates.privateKeyPem(keeping.seed(() => random.bytes(32)));
   const identity = { certificatePem: keeping.certificatePem(), privateKeyPem };
   const rootPem = keeping.rootPem();
   const terms = identified ? { rootPem, nowMs, identity } : { rootPem, nowMs };
-  const connection = dialer.connect(address, terms);
+  const connection = await dialer.connect(address, terms);
   try {
     const sentMs = clock.monotonic();
     const request = create(GetAuthorityRequestSchema);

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { learnPoolTime, type NodeClock } from "@/core/poot/node-clock.ts";
 import type { NodeIdentity } from "@/core/poot/node-session.ts";
-import type { PoolConnection, PoolStream } from "@/ports/dialer.ts";
+import type { Stream } from "@/ports/dialer.ts";
 import {
   GetStandingRequestSchema,
   type HeartbeatReply,
@@ -131,7 +131,7 @@ export class Running {
 
   /** Heartbeat after heartbeat, each when the pool said to come; an unanswered one ends the connection. */
   async #beatOver(link: Link, heartbeats: Heartbeats): Promise<Ending> {
-    const stream = new Asking(link.connection);
+    const stream = new Asking(link.connection.stream(Registry.method.heartbeatStream));
     while (!this.#stop.signal.aborted) {
       const { type, nextInMs, message } = await heartbeats.beat((bytes) =>
         stream.ask(heartbeatRequest(bytes), this.#answerMs()),
@@ -226,26 +226,29 @@ export class Running {
   }
 }
 
-type Question = ReturnType<typeof heartbeatRequest>;
+type HeartbeatStream = Stream<ReturnType<typeof heartbeatRequest>, HeartbeatReply>;
 
 /** One question at a time over a stream; silence or its end fails the question. */
 class Asking {
-  readonly #stream: PoolStream<Question>;
+  readonly #stream: HeartbeatStream;
   #waiting: PromiseWithResolvers<HeartbeatReply> | undefined;
-  #ended: PoolError | undefined;
+  #ended: unknown;
 
-  constructor(connection: PoolConnection) {
-    this.#stream = connection.stream(Registry.method.heartbeatStream, {
-      onMessage: (reply) => this.#waiting?.resolve(reply),
-      onEnd: (refusal) => {
-        this.#ended = refusal ?? streamEnded();
-        this.#waiting?.reject(this.#ended);
-      },
+  constructor(stream: HeartbeatStream) {
+    this.#stream = stream;
+    stream.onMessage((reply) => this.#waiting?.resolve(reply));
+    stream.onEnd((error) => {
+      this.#ended =
+        error ?? new PoolError("unavailable", "pool.unreachable", "The pool ended the stream.");
+      this.#waiting?.reject(this.#ended);
     });
   }
 
-  async ask(request: Question, timeoutMs: number): Promise<HeartbeatReply> {
-    if (this.#ended) throw this.#ended;
+  async ask(
+    request: Parameters<HeartbeatStream["send"]>[0],
+    timeoutMs: number,
+  ): Promise<HeartbeatReply> {
+    if (this.#ended !== undefined) throw this.#ended;
     const waiting = Promise.withResolvers<HeartbeatReply>();
     this.#waiting = waiting;
     const timer = setTimeout(() => waiting.reject(silent(timeoutMs)), timeoutMs);
@@ -256,10 +259,6 @@ class Asking {
   end(): void {
     this.#stream.end();
   }
-}
-
-function streamEnded(): PoolError {
-  return new PoolError("unavailable", "pool.unreachable", "The pool ended the stream.");
 }
 
 function silent(timeoutMs: number): PoolError {
