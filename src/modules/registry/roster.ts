@@ -45,10 +45,6 @@ export class Roster {
     return this.#generation;
   }
 
-  get size(): number {
-    return this.#ids.length;
-  }
-
   pools(): Iterable<Pool> {
     return this.#pools.values();
   }

@@ -201,6 +201,17 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
     expect(registry.getNode(node.id).name).toBe("node 1");
   });
 
+  test("a place is given back when the database refuses the newcomer", async () => {
+    await using at = await world({ maxNodes: 1 });
+    const { registry, home } = at;
+    const others = await at.reopen();
+    others.countSlotsWith(() => 0);
+    const lab = await poolNamed(others, "lab");
+    await memberOf(others, lab.id, 1);
+    expect(await codeOf(memberOf(registry, home.id, 1))).toBe("node.exists");
+    expect(await memberOf(registry, home.id, 2)).toMatchObject({ pool: home.id });
+  });
+
   test("a new key replaces the old one for good", async () => {
     await using at = await world();
     const { registry } = at;
