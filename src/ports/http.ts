@@ -1,6 +1,7 @@
 import type { TInteger, TOptional, TString } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
 import type { Caller, Role } from "@/core/caller.ts";
+import type { Page } from "@/std/paging.ts";
 import type { CertificatePair } from "./certificates.ts";
 import type { Write } from "./database.ts";
 
@@ -61,6 +62,11 @@ export interface Http {
   readonly onceHeaders: { readonly "idempotency-key": TOptional<TString> };
   /** For the `query` schema of a route that lists; `readPage` of std/paging.ts reads it. */
   readonly pageQuery: { readonly limit: TOptional<TInteger>; readonly cursor: TOptional<TString> };
+  /**
+   * Answers a page. Items are never changed, only replaced: the very same items are not encoded again,
+   * which is most of what a long list costs. Its schema is for the documents and is not checked.
+   */
+  answerPage(page: Page<object>): Response;
   /** Spares one connection the idle timeout: for streams of events. */
   keepOpen(request: Request): void;
   /**

@@ -9,6 +9,9 @@ import { type Page, pageOf, readPage } from "@/std/paging.ts";
 const NAMES = Array.from({ length: 7 }, (_, at) => `node-${at}`);
 const SECRET = "hunter2-hunter2";
 
+/** What a page holds; items are replaced, never changed. */
+const shelf: { readonly name: string }[] = [];
+
 /** A small API that meets every kind of fate. */
 const shop: Mount = (http) => {
   const routes = new Elysia({ prefix: "/api/v1" })
@@ -32,6 +35,14 @@ const shop: Mount = (http) => {
         },
       },
     )
+    .get("/shelf", () => http.answerPage({ items: [...shelf], next_cursor: null }), {
+      response: {
+        200: t.Object({
+          items: t.Array(t.Object({ name: t.String() })),
+          next_cursor: t.Nullable(t.String()),
+        }),
+      },
+    })
     .get("/nodes/:id", ({ params }) => ({ id: params.id }))
     .get("/nodes/self", () => ({ id: "self" }))
     .post("/nodes", ({ body, status }) => status(201, body), {
@@ -64,6 +75,7 @@ const shop: Mount = (http) => {
     }));
   const rows: readonly RouteAccess[] = [
     { method: "GET", path: "/api/v1/nodes", access: ["admin", "node"] },
+    { method: "GET", path: "/api/v1/shelf", access: "anyone" },
     { method: "GET", path: "/api/v1/nodes/:id", access: ["admin", "node"] },
     { method: "GET", path: "/api/v1/nodes/self", access: ["node"] },
     { method: "POST", path: "/api/v1/nodes", access: ["admin"] },
@@ -330,5 +342,23 @@ describe("an answer", () => {
   test("is whole without a cursor when nothing follows", async () => {
     const response = await ask("GET", "/api/v1/nodes?limit=7", { as: "admin" });
     expect(await response.json()).toMatchObject({ next_cursor: null });
+  });
+
+  test("of a page shows each item as it is now, one that was replaced too", async () => {
+    const listed = async () => (await ask("GET", "/api/v1/shelf")).json();
+    const shown = (...names: string[]) => ({
+      items: names.map((name) => ({ name })),
+      next_cursor: null,
+    });
+    expect(await listed()).toEqual(shown());
+    shelf.push({ name: "a" }, { name: "b" });
+    expect(await listed()).toEqual(shown("a", "b"));
+    expect(await listed()).toEqual(shown("a", "b"));
+    shelf[1] = { name: "c" };
+    expect(await listed()).toEqual(shown("a", "c"));
+    shelf.push({ name: "d" });
+    expect(await listed()).toEqual(shown("a", "c", "d"));
+    shelf.shift();
+    expect(await listed()).toEqual(shown("c", "d"));
   });
 });

@@ -1,4 +1,4 @@
-import { ParseError, ValidationError } from "elysia";
+import { NotFoundError, ParseError, ValidationError } from "elysia";
 import { isRefusal, PoolError, REFUSALS } from "@/std/errors.ts";
 
 /** What went wrong in one place of a request. */
@@ -47,6 +47,7 @@ const RETRY_AFTER_SECONDS = 5;
  */
 export function refusalOf(thrown: unknown, url: string): HttpRefusal | undefined {
   if (thrown instanceof HttpRefusal) return thrown;
+  if (thrown instanceof NotFoundError) return new HttpRefusal(404, routeUnknown());
   if (thrown instanceof ParseError) return new HttpRefusal(400, malformed());
   if (thrown instanceof ValidationError) {
     return thrown.type === "response" ? undefined : new HttpRefusal(400, invalid(thrown, url));

@@ -4,10 +4,11 @@ import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
-import { PAGE_LIMIT, PAGE_LIMIT_MAX } from "@/std/paging.ts";
+import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
 import { isUnsized, readBounded, requireSmallJson } from "./body.ts";
 import { docsAccess, docsRoutes } from "./docs.ts";
+import { pageResponse } from "./encoding.ts";
 import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
 import type { Listeners } from "./listeners.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -124,6 +125,10 @@ export class HttpServer implements Http {
 
   identifyWith(identity: CertificatePair): Promise<void> {
     return this.#options.listeners.identifyWith(identity);
+  }
+
+  answerPage(page: Page<object>): Response {
+    return pageResponse(page);
   }
 
   async once(
