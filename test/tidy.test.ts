@@ -5,7 +5,9 @@ import { join } from "node:path";
 /** The rules of src/README.md, kept by a machine. */
 
 const ROOT = join(import.meta.dir, "..");
-const MODULE_FILES = walk("src").filter((path) => path.endsWith(".ts") && !path.endsWith("_pb.ts"));
+const MODULE_FILES = walk("src").filter(
+  (path) => path.endsWith(".ts") && !path.endsWith("_pb.ts") && !path.endsWith(".d.ts"),
+);
 const SOURCES = MODULE_FILES.map((path) => ({
   path,
   text: readFileSync(join(ROOT, path), "utf8"),
