@@ -7,7 +7,7 @@ import type { Write } from "@/ports/database.ts";
 import { sameBytes, toHex } from "@/std/bytes.ts";
 import { sha256 } from "@/std/crypto.ts";
 import { type Enrolled, type IssuingParts, keyIn, RENEWABLE_MS } from "./issuing.ts";
-import { isLive, type JoinTokenRecord, type JoinTokens } from "./join-tokens.ts";
+import { type JoinTokenRecord, type JoinTokens, stateOf } from "./join-tokens.ts";
 import { clockUntrusted, enrolmentRefused } from "./refusals.ts";
 
 const HOUR_MS = 3_600_000;
@@ -82,7 +82,7 @@ export class Enrolment {
     const before = await this.#nodeOf(proven);
     if (before) return this.#again(before);
     const { nowMs } = this.#parts.time();
-    if (!isLive(proven.token, nowMs)) throw enrolmentRefused();
+    if (stateOf(proven.token, nowMs) !== "live") throw enrolmentRefused();
     const known = this.#parts.registry.findNodeByKey(proven.publicKey);
     if (known && (await this.#isLongAway(known, proven))) return this.#welcomeBack(proven, known);
     await this.#parts.keys.requireUnseen(proven.publicKey);

@@ -149,9 +149,14 @@ export class JoinTokens {
   }
 }
 
-/** Whether a token may still be used at a time. */
-export function isLive(token: JoinTokenRecord, nowMs: number): boolean {
-  return token.usesLeft > 0 && token.revokedAtMs === undefined && nowMs < token.expiresAtMs;
+/** What became of a token; only a live one may be used. */
+export type JoinTokenState = "live" | "used" | "expired" | "revoked";
+
+/** The state of a token at a time. */
+export function stateOf(token: JoinTokenRecord, nowMs: number): JoinTokenState {
+  if (token.revokedAtMs !== undefined) return "revoked";
+  if (token.usesLeft === 0) return "used";
+  return nowMs < token.expiresAtMs ? "live" : "expired";
 }
 
 /** Where a token stands in the list. */

@@ -1,5 +1,6 @@
 import { Elysia, t } from "elysia";
 import type { PoolId } from "@/core/ids.ts";
+import type { Pool } from "@/core/pool.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Registry } from "@/modules/registry/service.ts";
 import type { Http, RouteAccess } from "@/ports/http.ts";
@@ -9,6 +10,7 @@ import {
   type JoinTokenRecord,
   type JoinTokenTerms,
   placeOf,
+  stateOf,
   TTL_SECONDS_DEFAULT,
   TTL_SECONDS_MAX,
   USES_MAX,
@@ -35,6 +37,7 @@ const fields = {
   pool_id: t.String(),
   uses: t.Integer(),
   uses_left: t.Integer(),
+  state: t.UnionEnum(["live", "used", "expired", "revoked"]),
   node_name: t.Nullable(t.String()),
   specialization: t.Nullable(t.String()),
   created_at: t.String({ format: "date-time" }),
@@ -54,7 +57,13 @@ const TokenPage = t.Object({
 });
 
 const NewToken = t.Object({
-  pool_id: t.String({ minLength: 1, maxLength: 64, description: "The pool it lets into." }),
+  pool_id: t.Optional(
+    t.String({
+      minLength: 1,
+      maxLength: 64,
+      description: "The pool it lets into; the oldest if unstated.",
+    }),
+  ),
   uses: t.Optional(
     t.Integer({ minimum: 1, maximum: USES_MAX, description: "Nodes it admits; 1 if unstated." }),
   ),
@@ -94,7 +103,8 @@ export const accessRoutes = (
       async ({ query }) => {
         const page = readPage(query);
         const found = await access.joinTokens.list(page);
-        return pageOf(found, page.limit, { item: viewOf, position: placeOf });
+        const item = (token: JoinTokenRecord) => viewOf(token, access.time().nowMs);
+        return pageOf(found, page.limit, { item, position: placeOf });
       },
       {
         query: t.Object(http.pageQuery),
@@ -106,13 +116,14 @@ export const accessRoutes = (
       "/tokens",
       ({ request, body }) =>
         http.once(request, body, async (remember) => {
-          const pool = registry.getPool(body.pool_id);
+          const pool = poolFor(registry, body.pool_id);
           const made = await access.joinTokens.create(
             http.callerOf(request),
             termsOf(body, pool.id),
-            (token) => remember({ status: 201, body: viewOf(token) }),
+            (token) => remember({ status: 201, body: viewOf(token, token.createdAtMs) }),
           );
-          return { status: 201, body: { ...viewOf(made.token), token: made.text } };
+          const view = viewOf(made.token, made.token.createdAtMs);
+          return { status: 201, body: { ...view, token: made.text } };
         }),
       {
         headers: t.Object(http.onceHeaders, { additionalProperties: true }),
@@ -138,6 +149,13 @@ export const accessRoutes = (
       },
     );
 
+/** The pool named, or the oldest one; refuses when there is none. */
+function poolFor(registry: Registry, id: string | undefined): Pool {
+  const [oldest] = registry.listPools();
+  if (id !== undefined || !oldest) return registry.getPool(id ?? "");
+  return oldest;
+}
+
 function termsOf(body: typeof NewToken.static, pool: PoolId): JoinTokenTerms {
   return {
     pool,
@@ -148,12 +166,13 @@ function termsOf(body: typeof NewToken.static, pool: PoolId): JoinTokenTerms {
   };
 }
 
-function viewOf(token: JoinTokenRecord): typeof TokenView.static {
+function viewOf(token: JoinTokenRecord, nowMs: number): typeof TokenView.static {
   return {
     token_id: token.id,
     pool_id: token.pool,
     uses: token.uses,
     uses_left: token.usesLeft,
+    state: stateOf(token, nowMs),
     node_name: token.nodeName ?? null,
     specialization: token.specialization ?? null,
     created_at: timeText(token.createdAtMs),

@@ -132,15 +132,44 @@ describe("join tokens", () => {
 
   test.each([
     ["a pool nobody knows", { pool_id: "a".repeat(26) }, 404],
-    ["no pool", {}, 400],
+    ["no pool name", { pool_id: "" }, 400],
     ["no use", { uses: 0 }, 400],
     ["more than 30 days", { ttl_seconds: 30 * 86_400 + 1 }, 400],
     ["an unknown field", { role: "admin" }, 400],
   ])("are not made for %s", async (_, changes, status) => {
     await using world = await accessWorld();
     const pool_id = await world.pool();
-    const json = Object.keys(changes).length === 0 ? {} : { pool_id, ...changes };
-    expect((await make(world, json)).status).toBe(status);
+    expect((await make(world, { pool_id, ...changes })).status).toBe(status);
+  });
+
+  test("are for the oldest pool when none is named, and refused without any", async () => {
+    await using world = await accessWorld();
+    expect((await make(world, {})).status).toBe(404);
+    const pool = await world.pool("first");
+    world.clock.advance(1);
+    await world.pool("second");
+    expect(await (await make(world, {})).json()).toMatchObject({ pool_id: pool });
+  });
+
+  test("say what became of them", async () => {
+    await using world = await accessWorld();
+    const pool = await world.pool();
+    const [live, used, revoked] = [
+      await world.token(pool, { ttlSeconds: 7_200 }),
+      await world.token(pool),
+      await world.token(pool),
+    ];
+    await world.machine().enroll(used);
+    const idOf = (text: string) => text.split(".")[3] ?? "";
+    await world.ask("DELETE", `/api/v1/tokens/${idOf(revoked)}`, { as: world.operatorToken });
+    const expired = await world.token(pool);
+    world.clock.advance(HOUR_MS);
+    const list = await world.ask("GET", "/api/v1/tokens", { as: world.operatorToken });
+    const { items } = (await list.json()) as { items: { token_id: string; state: string }[] };
+    const states = [live, used, revoked, expired].map(
+      (text) => items.find(({ token_id }) => token_id === idOf(text))?.state,
+    );
+    expect(states).toEqual(["live", "used", "revoked", "expired"]);
   });
 
   test("are nothing for a node", async () => {

@@ -332,8 +332,8 @@ interface LoginChanges {
 /** A started world; `await using` removes it. */
 export async function accessWorld(
   kind: DatabaseKind = sqlite(),
+  clock = new TestClock(),
 ): Promise<AccessWorld & AsyncDisposable> {
-  const clock = new TestClock();
   const opened = await kind.open(clock);
   const folder = temporaryFolder();
   const files = openFiles(`${folder.path}/data`);
