@@ -62,7 +62,7 @@ export function orgProblem(org: string): string | undefined {
 }
 
 /** What is wrong with an endpoint, if anything. */
-export function endpointProblem(text: string): string | undefined {
+function endpointProblem(text: string): string | undefined {
   const shape = "must be tcp://host:port, http://host:port/path or grpc://host:port";
   if (text.length > ENDPOINT_MAX) return `must be at most ${ENDPOINT_MAX} characters`;
   const match = /^(tcp|http|grpc):\/\/([^/?#]*)(\/[\x21-\x7e]*)?$/.exec(text);

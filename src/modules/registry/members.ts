@@ -51,7 +51,7 @@ export interface Pending {
 }
 
 /** The events that name a node and its pool. */
-export type NodeEventName = Extract<keyof EventMap, `node.${string}`>;
+type NodeEventName = Extract<keyof EventMap, `node.${string}`>;
 
 interface Step {
   readonly record: NodeRecord;

@@ -8,7 +8,7 @@ import type { Random } from "@/ports/random.ts";
 import type { RegistrySettings } from "./settings.ts";
 
 /** Who makes the keys of a new pool; they are durable before it answers. */
-export interface PoolKeys {
+interface PoolKeys {
   createPool(): PoolIdentity | Promise<PoolIdentity>;
   /** A pool whose keys were made before its row. */
   firstPool?(): (PoolIdentity & { readonly name: string; readonly kind: PoolKind }) | undefined;
