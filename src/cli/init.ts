@@ -96,5 +96,9 @@ function tell(made: Made, loaded: LoadedConfiguration, dataDir: string, flags: I
     ["data", dataDir],
     ["configuration", loaded.file],
   ]);
-  print.line("Next: galaxy-pool serve, then: galaxy-pool token create");
+  const same = [
+    flags.config === undefined ? "" : ` --config ${flags.config}`,
+    loaded.configuration.origin("storage.data_dir") === "flag" ? ` --data ${flags.data}` : "",
+  ].join("");
+  print.line(`Next: galaxy-pool serve${same}, then: galaxy-pool token create${same}`);
 }

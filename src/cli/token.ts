@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
 import { asking, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
@@ -28,7 +29,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_40
 export function tokenCommands(program: Command, _outcome: Outcome): void {
   const token = program.command("token").description("tokens with which nodes join");
   asking(token.command("create").description("make a join token; it is shown once"), create)
-    .option("--pool <pool>", "the pool it is for (default: the only or first one)")
+    .option("--pool <pool>", "the pool it is for (default: the only one)")
     .option("--uses <n>", "how many nodes may join with it", "1")
     .option("--ttl <time>", "how long it is good: 30m, 1h, 7d", "1h")
     .option("--node-name <name>", "only for a node of this name")
@@ -40,7 +41,7 @@ export function tokenCommands(program: Command, _outcome: Outcome): void {
 
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
-    ...(flags.pool ? { pool_id: flags.pool } : {}),
+    pool_id: flags.pool ?? (await onlyPool(client)),
     uses: Number(flags.uses),
     ttl_seconds: secondsOf(flags.ttl ?? "1h"),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
@@ -56,6 +57,21 @@ async function create(client: Client, flags: Flags): Promise<void> {
     print.line(`\nGood until ${made.expires_at}, ${made.uses_left} use(s). On the other machine:`);
     print.line(`  galaxy-pool node join HOST --token ${made.token}`);
   }
+}
+
+/** The pool meant when nobody says which: the only one. */
+async function onlyPool(client: Client): Promise<string> {
+  const pools = await Array.fromAsync(
+    client.items<{ pool_id: string; name: string }>("/api/v1/pools"),
+  );
+  const [only, ...others] = pools;
+  if (only && others.length === 0) return only.pool_id;
+  const names = pools.map(({ name, pool_id }) => `${name} (${pool_id})`).join(", ");
+  throw new PoolError(
+    "invalid",
+    "cli.which_pool",
+    `There are several pools here; say which with --pool: ${names}.`,
+  );
 }
 
 async function list(client: Client, flags: Flags): Promise<void> {

@@ -16,8 +16,7 @@ import { isExpired, renew, renewExpired } from "./renewing.ts";
 
 const CALL_MS = 10_000;
 const ANSWER_MAX_MS = 5_000;
-const RETRY_MIN_MS = 250;
-const RETRY_MAX_MS = 30_000;
+const RETRY_MIN_MS = 100;
 const SKEW_WARN_MS = 30_000;
 const GONE = new Set(["left", "removed"]);
 
@@ -52,7 +51,8 @@ export class Running {
         this.#failed(error);
       }
       const lasted = this.#parts.clock.monotonic() - connectedMs;
-      waitMs = lasted > RETRY_MAX_MS ? RETRY_MIN_MS : Math.min(RETRY_MAX_MS, waitMs * 2);
+      const mostMs = this.#retryMaxMs();
+      waitMs = lasted > mostMs ? RETRY_MIN_MS : Math.min(mostMs, waitMs * 2);
       await this.#sleep(waitMs * (0.5 + this.#parts.random.fraction() / 2));
     }
     return this.#end("stopped");
@@ -61,6 +61,11 @@ export class Running {
   /** Stops after what is under way; what a restart needs is kept. */
   stop(): void {
     this.#stop.abort();
+  }
+
+  /** A quarter of a slot: a pool that comes back finds its nodes before the slot ends. */
+  #retryMaxMs(): number {
+    return this.#parts.keeping.membership().slotSeconds * 250;
   }
 
   #end(ending: Ending): Ending {
