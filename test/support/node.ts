@@ -11,6 +11,7 @@ import {
   onAnswer,
   startSession,
 } from "@/core/poot/node-session.ts";
+import { decodeReceipt } from "@/core/poot/receipt.ts";
 import type { HeartbeatAnswer } from "@/modules/poot/heartbeats.ts";
 import type { Poot } from "@/modules/poot/service.ts";
 import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
@@ -89,7 +90,9 @@ export class TestNode {
     const heartbeat = this.heartbeat(poot, terms);
     if (!heartbeat) return "proven";
     const told = poot.heartbeat(nodeCaller(this.id), heartbeat);
-    if (told.answer.type === "accepted") this.acceptedIn.add(told.slot);
+    if (told.answer.type === "accepted") {
+      this.acceptedIn.add(decodeReceipt(told.answer.receipt).slot);
+    }
     if (!terms.isAnswerLost) this.#hear(told);
     return told.answer.type;
   }

@@ -178,6 +178,12 @@ export class PootWorld {
     if (!this.#stopped) await this.poot.closeDue();
   }
 
+  /** Every node beats to the end of the interval; then it is closed. */
+  async finish(): Promise<void> {
+    while ((this.poot.poolTime().slot + 1) % SLOTS !== 0) await this.slots(1);
+    await this.close();
+  }
+
   /** Passes into the first slot of the next interval, so that the one before is closed. */
   async close(): Promise<void> {
     const intervalMs = SLOT_MS * SLOTS;

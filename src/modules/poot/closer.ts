@@ -19,7 +19,13 @@ import {
 } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
 import { bookOf, membershipIn, type PoolMemory } from "./pool-memory.ts";
-import { insertInterval, insertOpens, saveBooks, saveHighestSlot } from "./records.ts";
+import {
+  insertInterval,
+  insertOpens,
+  readLastCursor,
+  saveBooks,
+  saveHighestSlot,
+} from "./records.ts";
 import type { Unbooked } from "./unbooked.ts";
 
 /** How many nodes are closed before others get their turn: about two milliseconds. */
@@ -200,7 +206,7 @@ export class Closer {
 
   /** Whether the interval is on the disk now. What is refused is tried again with the next slot. */
   async #commit(closing: Closing): Promise<boolean> {
-    const { state, reload } = this.#parts;
+    const { state } = this.#parts;
     const { memory, context } = closing;
     const { interval } = context;
     try {
@@ -211,9 +217,15 @@ export class Closer {
       if (!isRefusal(error)) throw error;
       const where = { pool: memory.pool, firstSlot: interval.firstSlot, code: error.code };
       state.parts.log.warn(where, "an interval was not closed");
-      if (error.kind === "conflict") await reload(memory);
+      if (error.kind === "conflict") await this.#readAgain(memory);
       return false;
     }
+  }
+
+  /** Somebody else has closed: what is on the disk is what counts. */
+  async #readAgain(memory: PoolMemory): Promise<void> {
+    this.#cursor = await readLastCursor(this.#parts.state.parts.database);
+    await this.#parts.reload(memory);
   }
 
   async #writes({ memory, context, nodes, books }: Closing) {
