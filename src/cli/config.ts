@@ -1,6 +1,5 @@
-import { Kind, type TSchema } from "@sinclair/typebox";
 import type { Command } from "commander";
-import type { ConfigKey } from "@/kernel/config.ts";
+import { type ConfigKey, typeNameOf } from "@/kernel/config.ts";
 import { type ConfigFlags, knownKeys, loadConfiguration } from "./configuration.ts";
 import { configOptions, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
@@ -85,15 +84,15 @@ function factsOf({ path, schema, live, variable }: ConfigKey) {
   };
 }
 
-function typeOf(schema: TSchema): string {
+function typeOf(schema: ConfigKey["schema"]): string {
   if (schema["duration"]) return "duration (seconds, or 30s, 5m, 1h)";
-  const choices = (schema["anyOf"] as TSchema[] | undefined)?.map(
+  const choices = (schema["anyOf"] as ConfigKey["schema"][] | undefined)?.map(
     (one) => one["const"] ?? typeOf(one),
   );
-  return choices ? choices.join(" | ") : String(schema[Kind]).toLowerCase();
+  return choices ? choices.join(" | ") : typeNameOf(schema);
 }
 
-function limitsOf(schema: TSchema): string {
+function limitsOf(schema: ConfigKey["schema"]): string {
   const { minimum, maximum, maxLength, pattern } = schema;
   const range = [
     minimum === undefined ? "" : `≥ ${minimum}`,

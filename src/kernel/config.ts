@@ -96,6 +96,11 @@ function flatEntries(
   );
 }
 
+/** The type of a key in one word, as the reference prints it. */
+export function typeNameOf(schema: TSchema): string {
+  return String(schema[Kind]).toLowerCase();
+}
+
 /** The keys whose values differ. */
 export function changedKeys(before: Configuration, after: Configuration): ConfigKey[] {
   return after.keys.filter((key) => !Bun.deepEquals(before.value(key.path), after.value(key.path)));

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import type { Logger } from "pino";
 import { learnPoolTime, type NodeClock } from "@/core/poot/node-clock.ts";
 import type { NodeIdentity } from "@/core/poot/node-session.ts";
+import type { Logger } from "@/kernel/log.ts";
 import type { Stream } from "@/ports/dialer.ts";
 import {
   GetStandingRequestSchema,

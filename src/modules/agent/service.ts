@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import type { Logger } from "pino";
 import { signAddress } from "@/core/payout/address.ts";
 import { slotAt } from "@/core/poot/slot.ts";
+import type { Logger } from "@/kernel/log.ts";
 import {
   DeregisterNodeRequestSchema,
   GetStandingRequestSchema,
