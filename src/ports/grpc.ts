@@ -1,14 +1,16 @@
 import type { DescMessage, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { Caller } from "@/core/caller.ts";
+import type { CertificatePair } from "./certificates.ts";
 
 /** What a method knows besides its message. */
 export interface Call {
   /** Who calls, from the certificate; undefined without one. Methods for nodes are never reached without. */
   readonly caller: Caller | undefined;
+  /** The caller's IP address. */
   readonly address: string;
   /** SHA-256 of the server leaf this connection was answered with. */
   readonly serverLeafHash: Uint8Array;
-  /** Ends when the caller went away or its certificate was revoked. */
+  /** Aborted when the caller went away, its deadline passed, it was disconnected, or the pool stops. */
   readonly signal: AbortSignal;
 }
 
@@ -34,6 +36,13 @@ export type ServiceRpcs<S extends DescService> = {
   readonly [K in keyof S["method"]]?: Rpc<S["method"][K]>;
 };
 
+/** How the server proves itself, and whose clients it believes. */
+export interface ServerIdentity {
+  readonly leaf: CertificatePair;
+  /** The root that signs client certificates; several, one after the other, while it is replaced. */
+  readonly rootPem: string;
+}
+
 /** The gRPC server: modules serve methods before it listens. */
 export interface Grpc {
   /**
@@ -41,9 +50,18 @@ export interface Grpc {
    * serve, fails the start. `access`: `anyone` needs no client certificate, `node` demands one.
    */
   serve<S extends DescService>(service: S, access: "anyone" | "node", rpcs: ServiceRpcs<S>): void;
-  /** Says which caller a client certificate (DER) stands for; refuses revoked and unknown ones. */
+  /**
+   * Hands over the identity, before it listens and again at each renewal: new connections see the
+   * new certificate, open ones go on.
+   */
+  identifyWith(identity: ServerIdentity): void;
+  /**
+   * Says which caller a client certificate (DER) stands for; refuses revoked and unknown ones. That
+   * our root signed it for a client and that it is in date is checked before. Asked at each call, with
+   * the same array for the same connection, so that a WeakMap can remember what it said.
+   */
   authenticateWith(authenticate: (certificate: Uint8Array) => Caller): void;
-  /** Ends every open call of one caller, at the latest 5 s later. */
+  /** Ends every open stream of one caller at once, and its connections with all else 1 s later. */
   disconnect(callerId: string): void;
   /** host:port it listens on, once ready. */
   address(): string;
