@@ -150,7 +150,7 @@ function findClaim(bytes: Uint8Array): Claim | undefined {
   try {
     return decodeClaim(bytes);
   } catch (thrown) {
-    if (isRefusal(thrown)) return undefined;
-    throw thrown;
+    if (!isRefusal(thrown)) throw thrown;
+    return undefined;
   }
 }

@@ -302,12 +302,14 @@ describe("what a restarted node hands in", () => {
 
   const said = decodeReceipt(receipt);
   const otherClaim = next(receipt, S + 5).claim;
+  const fork = next(receipt, S + 5, { ticks: 5 }).claim;
   const later = issueReceipt(MASTERS, { ...said, slot: S + 7 }, parties);
   const false_ = issueReceipt({ current: { keyId: 7, secret: new Uint8Array(32) } }, said, parties);
   const more = issueReceipt(MASTERS, { ...said, ticks: 6 }, parties);
   const foreign = next(receipt, S + 4, {}, OTHER).claim;
   test.each([
     ["another claim", { claim: otherClaim, receipt }],
+    ["another claim of as many ticks", { claim: fork, receipt }],
     ["a receipt of the future", { claim, receipt: later }],
     ["a receipt of nobody", { claim, receipt: false_ }],
     ["a receipt of more ticks", { claim, receipt: more }],
@@ -376,6 +378,16 @@ describe("the memory of heartbeats", () => {
     forgetNode(table, NODE_ID);
     settleNode(table, closed);
     expect(table.nodes.size).toBe(0);
+  });
+
+  test("keeps an older session that has grown since the close was begun", () => {
+    const { table, receipt } = running();
+    const closed = closeInterval(closing(S), [closeNodeOf(table)]).nodes[0];
+    if (!closed) throw new Error("nothing was closed");
+    ask(table, at(S + 5), next(receipt, S + 5));
+    ask(table, at(S + 6), first(openOf(S + 6)));
+    settleNode(table, closed);
+    expect(sessionsOf(table).map((row) => row.ticks)).toEqual([6, 1]);
   });
 
   test("holds a limited number of sessions of a node", () => {

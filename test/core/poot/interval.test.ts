@@ -5,7 +5,7 @@ import { CLAIM_MAINTENANCE } from "@/core/poot/claim.ts";
 import type { ClosedNode, CloseNode } from "@/core/poot/closing.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
 import { encodeIntervalBlob } from "@/core/poot/interval-blob.ts";
-import { creditOf, newNodeMarks } from "@/core/poot/marks.ts";
+import { creditOf, newNodeMarks, sessionMarksOf } from "@/core/poot/marks.ts";
 import type { Membership } from "@/core/poot/membership.ts";
 import { newPresence } from "@/core/poot/presence.ts";
 import { countStates } from "@/core/poot/slot-state.ts";
@@ -82,6 +82,7 @@ describe("the credit of a row", () => {
       9,
       10,
     ],
+    ["nor is it one later", { slot: 40, ticks: 21 }, { credited: 0, seen: 9 }, 29, 1],
     ["skipped slots earn nothing", { slot: 19, ticks: 4 }, { credited: 0, seen: 9 }, 9, 4],
     [
       "a row before the last paid slot earns nothing",
@@ -101,6 +102,10 @@ describe("the credit of a row", () => {
     const whole = { ...rowOf(1, row.slot, 10), ...row };
     expect(creditOf(whole, { ...marks, session }, lastSlot)).toBe(ticks);
   });
+});
+
+test("a session that was never paid is seen up to the slot before its start", () => {
+  expect(sessionMarksOf(rowOf(3, S + 5, S + 2), [])).toMatchObject({ credited: 0, seen: S + 1 });
 });
 
 describe("a close", () => {
