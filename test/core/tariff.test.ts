@@ -14,7 +14,7 @@ import {
   tariffAt,
   weightOf,
 } from "@/core/tariff.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 
 const first: Tariff = { fromSlot: 0, microPerHour: 10_000n, weights: {} };
 const second: Tariff = { fromSlot: 100, microPerHour: 20_001n, weights: { storage: 500 } };

@@ -19,7 +19,7 @@ import {
   type SettleAnswer,
 } from "@/core/payout/machine.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 
 /** A way of doing it wrong that the run must notice. */
 export type PayoutMutant = "none" | "push_before_store" | "timeout_is_failure";

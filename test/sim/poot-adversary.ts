@@ -20,7 +20,7 @@ import type { PresenceRow } from "@/core/poot/row.ts";
 import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import { sameBytes, toHex } from "@/std/bytes.ts";
 import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { Attackers } from "./poot-attacker.ts";
 
 /** What a run has come to; it throws when a rule was broken, naming the seed. */

@@ -18,7 +18,7 @@ import { accountsTouched } from "@/core/ledger/ledger.ts";
 import { MemoryLedger } from "@/core/ledger/memory-ledger.ts";
 import { AMOUNT_MAX, type Transfer } from "@/core/ledger/transfer.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 
 const pool: PoolId = poolIdOf(utf8("pool"));
 const node: NodeId = nodeIdOf(utf8("node"));

@@ -23,7 +23,7 @@ import { type EndedSlots, startPoolTime, stepPoolTime } from "@/core/poot/pool-t
 import { newPresence, type PresenceTable, settleNode } from "@/core/poot/presence.ts";
 import { toHex } from "@/std/bytes.ts";
 import type { SigningKey } from "@/std/crypto.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { keyOf, MASTERS, S, T } from "./world.ts";
 
 /** A pool that closes every ten slots, crashes now and then, and keeps all it has signed. */

@@ -10,7 +10,7 @@ import {
 } from "@/core/poot/interval-blob.ts";
 import { newPresence } from "@/core/poot/presence.ts";
 import type { SlotState } from "@/core/poot/slot-state.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { closeNodeOf, closing, keyOf, live, POOL, rowOf, S, T } from "./world.ts";
 
 const MIXED: SlotState[] = ["up", "down", "unobserved", "planned", "up", "down", "up"];

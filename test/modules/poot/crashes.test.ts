@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CompiledQuery } from "kysely";
 import type { TestNode } from "#test/support/node.ts";
 import { PootWorld, SLOT_MS, SLOTS } from "#test/support/poot.ts";
-import { seededRandom } from "@/std/random.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 
 const KILLS = 25;
 
