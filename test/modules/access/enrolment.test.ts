@@ -147,6 +147,15 @@ describe("a proof that does not hold", () => {
     expect([...messages][0]).toStartWith("enrolment.refused ");
   });
 
+  test("is refused for a token of another pool, though the secret is known", async () => {
+    await using world = await accessWorld();
+    const [pool, other] = [await world.pool("a"), await world.pool("b")];
+    const token = await world.token(pool);
+    const elsewhere = world.machine().enroll(token, { pool: other });
+    expect(await refusal(elsewhere)).toBe("enrolment.refused");
+    expect(world.registry.countOf(pool) + world.registry.countOf(other)).toBe(0);
+  });
+
   test("tells that the pool is full only to who holds the token", async () => {
     await using world = await accessWorld();
     const pool = await world.pool("small", 1);
@@ -238,6 +247,15 @@ describe("a lost reply", () => {
     expect(await refusal(machine.enroll(token))).toBe("node.suspended");
     await world.registry.remove(operator, machine.id);
     expect(await refusal(machine.enroll(token))).toBe("node.removed");
+  });
+
+  test("is not given for a token that was revoked meanwhile", async () => {
+    await using world = await accessWorld();
+    const token = await world.token(await world.pool());
+    const machine = world.machine();
+    await machine.enroll(token);
+    await world.access.joinTokens.revoke(operator, token.split(".")[3] ?? "");
+    expect(await refusal(machine.enroll(token))).toBe("enrolment.refused");
   });
 
   test("of many identical requests at once is one node", async () => {
@@ -339,11 +357,31 @@ describe.each(databases())("on $kind", (kind) => {
 
   test("a place that a refused enrolment held is free again", async () => {
     await using world = await accessWorld(kind);
-    const pool = await world.pool("small", 1);
+    const pool = await world.pool("small", 2);
     const token = await world.token(pool);
-    await Promise.all(Array.from({ length: 4 }, () => refusal(world.machine().enroll(token))));
-    const [node] = world.registry.nodesOf(pool);
-    await world.registry.remove(operator, node?.id ?? "");
+    const [first, second] = [world.machine(), world.machine()];
+    const answers = await Promise.all([
+      refusal(first.enroll(token)),
+      refusal(second.enroll(token)),
+    ]);
+    expect(answers.toSorted()).toEqual(["allowed", "enrolment.refused"]);
     expect(await refusal(world.machine().enroll(await world.token(pool)))).toBe("allowed");
+  });
+
+  test("a token revoked or expired between the look and the commit admits nobody", async () => {
+    await using world = await accessWorld(kind);
+    const pool = await world.pool();
+    const { joinTokens } = world.access;
+    const idOf = (text: string) => text.split(".")[3] ?? "";
+    const revoked = idOf(await world.token(pool));
+    await joinTokens.revoke(operator, revoked);
+    expect(await refusal(world.database.commit([joinTokens.use(revoked)]))).toBe(
+      "enrolment.refused",
+    );
+    const live = idOf(await world.token(pool));
+    expect(await refusal(world.database.commit([joinTokens.use(live)]))).toBe("allowed");
+    const late = idOf(await world.token(pool));
+    world.clock.advance(HOUR_MS);
+    expect(await refusal(world.database.commit([joinTokens.use(late)]))).toBe("enrolment.refused");
   });
 });

@@ -234,6 +234,8 @@ export interface EnrolChanges {
   readonly request?: MessageInitShape<typeof EnrollRequestSchema>;
   readonly call?: Partial<Call>;
   readonly secret?: string;
+  /** Another pool than the token's, and proven so. */
+  readonly pool?: PoolId;
 }
 
 /** A machine with a key of its own, as it speaks to the pool. */
@@ -271,7 +273,7 @@ export class Machine {
       leafHash: this.#world.authority.leafHash(),
       nodeName: this.name,
       specialization: this.specialization,
-      pool: token.pool,
+      pool: changes.pool ?? token.pool,
     };
     const proof = enrolmentProof(secretHash(changes.secret ?? token.secret), claim);
     const { leafHash: _, pool: poolId, ...said } = claim;
