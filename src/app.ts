@@ -11,7 +11,7 @@ import { postgres } from "@/drivers/postgres/module.ts";
 import { probes } from "@/drivers/probes.ts";
 import { manualRail } from "@/drivers/rails/manual.ts";
 import { random } from "@/drivers/random.ts";
-import { logging } from "@/drivers/settings.ts";
+import { location, logging } from "@/drivers/settings.ts";
 import { sqlite } from "@/drivers/sqlite/module.ts";
 import { tokens } from "@/drivers/tokens.ts";
 import type { AnyModule } from "@/kernel/module.ts";
@@ -35,6 +35,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
     ...world,
     tokens,
     metrics,
+    location,
     checks,
     host,
     probes,

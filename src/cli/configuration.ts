@@ -37,6 +37,21 @@ const SEED_NAMES: Readonly<Record<string, string>> = {
   LOG_LEVEL: "logging.level",
 };
 
+/** Keys of the seeds that are called otherwise here. */
+const SEED_KEYS: Readonly<Record<string, string>> = {
+  "storage.cache_size": "database.cache_bytes",
+};
+
+/** Keys of the seeds that say one thing only here. */
+const FIXED_KEYS: Readonly<Record<string, { readonly only: unknown; readonly why: string }>> = {
+  "storage.backend": {
+    only: "sqlite",
+    why: "This program keeps its data in SQLite, or in PostgreSQL with database.url; there is no RocksDB in it.",
+  },
+  "server.tls.cert_file": { only: "", why: ownCertificates() },
+  "server.tls.key_file": { only: "", why: ownCertificates() },
+};
+
 /** Sections of the seeds whose module this build lacks. */
 const ABSENT_SECTIONS: Readonly<Record<string, string>> = {
   stake: "stake",
@@ -75,13 +90,39 @@ export function loadConfiguration(
     ...(fileExists ? [fileLayer(file, keys)] : []),
     environmentLayer(environment, keys),
     flagLayer(flags),
-  ];
+  ].map(inOurWords);
   return { configuration: configure(keys, layers), file, fileExists };
 }
 
 function builtInLayer(environment: NodeJS.ProcessEnv): Layer {
   const data = environment[`${PREFIX}DATA`] ?? defaultLocations(environment).poolData;
   return { origin: () => "default", values: new Map([["storage.data_dir", data]]) };
+}
+
+/** The layer with the keys of the seeds in our words; what can only be one thing is checked and left out. */
+function inOurWords({ origin, values }: Layer): Layer {
+  const renamed = new Map<string, unknown>();
+  const seedNames = new Map<string, string>();
+  for (const [path, value] of values) {
+    const fixed = FIXED_KEYS[path];
+    if (fixed && value !== fixed.only) throw fixedRefused(path, origin(path), fixed.why);
+    if (fixed) continue;
+    const ours = SEED_KEYS[path] ?? path;
+    renamed.set(ours, value);
+    seedNames.set(ours, path);
+  }
+  return { origin: (path) => origin(seedNames.get(path) ?? path), values: renamed };
+}
+
+function fixedRefused(path: string, origin: string, why: string): PoolError {
+  return new PoolError("invalid", "config.fixed", `"${path}" (${origin}) cannot be set so. ${why}`);
+}
+
+function ownCertificates(): string {
+  return (
+    "The certificates of a pool come from its own CA, which nodes pin; leave this key away. " +
+    "For a public name, put a reverse proxy before http.port."
+  );
 }
 
 function fileLayer(file: string, keys: readonly ConfigKey[]): Layer {

@@ -18,6 +18,13 @@ export const databaseSettings = (t: typeof Type) =>
         "Where the data lives: `sqlite:` and a file in the data folder, or " +
         "`postgres://user:password@host/database`.",
     }),
+    cache_bytes: t.Integer({
+      default: 2_097_152,
+      minimum: 65_536,
+      maximum: 1_073_741_824,
+      description:
+        "Memory SQLite may take for pages it has read; PostgreSQL has settings of its own.",
+    }),
   });
 
 /** Whether a database URL asks for PostgreSQL. */

@@ -91,6 +91,11 @@ export class SqliteDatabase implements Database {
     this.#migrator = new Migrator(this, options.clock);
   }
 
+  /** How much memory the pages it has read may take. */
+  limitCache(bytes: number): void {
+    this.#connection.run(`PRAGMA cache_size = -${Math.ceil(bytes / 1024)}`);
+  }
+
   async read<Row>(query: CompiledQuery<Row>): Promise<readonly Row[]> {
     if (this.#isClosed) throw unreachable("it is closed");
     if (this.#state === "failed") throw unreachable("its disk failed");

@@ -18,6 +18,7 @@ export const sqlite = defineModule({
       onFailed: fatal,
       onState: (state) => log.warn({ state }, "the database changed its state"),
     });
+    database.limitCache(config.cache_bytes);
     defer(() => database.close());
     return database;
   },
