@@ -28,6 +28,7 @@ export class Kernel {
   readonly #undos: { readonly name: string; readonly undo: Step }[] = [];
   readonly #opens: Step[] = [];
   readonly #started: Started[] = [];
+  readonly #logs: Logger[] = [];
   #configuration: Configuration;
 
   private constructor(options: KernelOptions) {
@@ -73,11 +74,19 @@ export class Kernel {
     const changed = changedKeys(this.#configuration, configuration);
     const applied = changed.filter((key) => key.live).map((key) => key.path);
     this.#configuration = configuration;
+    this.#applyLogLevel();
     for (const { module, reloads } of this.#started) {
       const config = configuration.section(sectionOf(module)) as never;
       for (const apply of reloads) apply(config);
     }
     return { applied, restart: changed.filter((key) => !key.live).map((key) => key.path) };
+  }
+
+  /** Children of a log keep their own level, so each is told. */
+  #applyLogLevel(): void {
+    const level = this.#configuration.value("logging.level");
+    if (typeof level !== "string") return;
+    for (const log of [this.#log, ...this.#logs]) log.level = level.toLowerCase();
   }
 
   async #start(module: AnyModule): Promise<void> {
@@ -93,9 +102,11 @@ export class Kernel {
   }
 
   #contextOf(module: AnyModule, reloads: Started["reloads"]): ModuleContext<never> {
+    const log = this.#log.child({ module: module.name });
+    this.#logs.push(log);
     return {
       config: this.#configuration.section(sectionOf(module)) as never,
-      log: this.#log.child({ module: module.name }),
+      log,
       defer: (undo) => this.#undos.push({ name: module.name, undo }),
       ready: (open) => this.#opens.push(open),
       reloaded: (apply) => reloads.push(apply),

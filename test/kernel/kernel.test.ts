@@ -154,4 +154,20 @@ describe("a reload", () => {
     expect(kernel.reload(next)).toEqual({ applied: ["pace.step"], restart: ["pace.width"] });
     expect(seen).toEqual([2]);
   });
+
+  test("changes the level of every module's log", async () => {
+    let level = (): string => "";
+    const logging = defineModule({
+      name: "logging",
+      needs: [],
+      config: (t) => t.Object({ level: t.String({ default: "INFO", live: true }) }),
+      start(_, { log: own }) {
+        level = () => own.level;
+      },
+    });
+    const kernel = await start([logging]);
+    kernel.reload(configure(configKeys([logging]), [layer({ "logging.level": "DEBUG" })]));
+    expect(level()).toBe("debug");
+    kernel.reload(configure(configKeys([logging]), [layer({ "logging.level": "silent" })]));
+  });
 });
