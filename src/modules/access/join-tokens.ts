@@ -1,6 +1,13 @@
 import type { Caller } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
-import { formatToken, secretHash, secretOf, tokenIdOf } from "@/core/token.ts";
+import {
+  formatToken,
+  SECRET_BYTES,
+  secretHash,
+  secretOf,
+  TOKEN_ID_BYTES,
+  tokenIdOf,
+} from "@/core/token.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Database, Write } from "@/ports/database.ts";
 import type { Random } from "@/ports/random.ts";
@@ -75,9 +82,9 @@ export class JoinTokens {
     also: (token: JoinTokenRecord) => readonly Write[] = () => [],
   ): Promise<CreatedToken> {
     const { database, random, audit, pin } = this.#parts;
-    const secret = secretOf(random.bytes(17));
+    const secret = secretOf(random.bytes(SECRET_BYTES));
     const token = recordOf(terms, {
-      id: tokenIdOf(random.bytes(5)),
+      id: tokenIdOf(random.bytes(TOKEN_ID_BYTES)),
       secretHash: secretHash(secret),
       createdBy: caller.id,
       nowMs: this.#parts.nowMs(),

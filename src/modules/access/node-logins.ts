@@ -3,7 +3,7 @@ import { isId, type NodeId } from "@/core/ids.ts";
 import { loginMessage } from "@/core/login.ts";
 import type { Node } from "@/core/node.ts";
 import { requireWelcome } from "@/core/node.ts";
-import { secretHash, secretOf } from "@/core/token.ts";
+import { SECRET_BYTES, secretHash, secretOf } from "@/core/token.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Clock } from "@/ports/clock.ts";
@@ -154,7 +154,7 @@ export class NodeLogins {
 
   async #grant(login: Login, action: string, before: readonly Write[]): Promise<Grant> {
     const { database, audit, random } = this.#parts;
-    const refreshToken = `gpr_${secretOf(random.bytes(17))}`;
+    const refreshToken = `gpr_${secretOf(random.bytes(SECRET_BYTES))}`;
     const row = {
       hash: secretHash(refreshToken),
       login: login.id,

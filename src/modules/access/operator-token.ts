@@ -1,5 +1,5 @@
 import type { Caller } from "@/core/caller.ts";
-import { secretOf } from "@/core/token.ts";
+import { SECRET_BYTES, secretOf } from "@/core/token.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import { sameBytes, utf8 } from "@/std/bytes.ts";
@@ -23,7 +23,7 @@ const LOCAL_OPERATOR: Caller = {
 export function createOperatorToken(files: Files, random: Random): string {
   const known = files.readText(OPERATOR_TOKEN_FILE)?.trim();
   if (known !== undefined && SHAPE.test(known)) return known;
-  const token = `${PREFIX}${secretOf(random.bytes(17))}`;
+  const token = `${PREFIX}${secretOf(random.bytes(SECRET_BYTES))}`;
   files.write(OPERATOR_TOKEN_FILE, `${token}\n`);
   return token;
 }

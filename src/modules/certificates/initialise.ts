@@ -1,4 +1,4 @@
-import { secretOf } from "@/core/token.ts";
+import { SECRET_BYTES, secretOf } from "@/core/token.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
@@ -34,7 +34,7 @@ export interface Installation {
 export async function initialise(parts: Initialisation): Promise<Installation> {
   const { files, certificates, random, nowMs } = parts;
   const known = files.readText(KEY_FILES.installation)?.trim();
-  if (known === undefined) await createKeys(parts, secretOf(random.bytes(17)));
+  if (known === undefined) await createKeys(parts, secretOf(random.bytes(SECRET_BYTES)));
   if (files.list(KEY_FILES.jwtFolder).length === 0) writeJwtKey(files, random, nowMs);
   const id = files.readText(KEY_FILES.installation)?.trim() ?? "";
   const root = readPair(files, KEY_FILES.root);
