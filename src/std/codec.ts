@@ -1,41 +1,42 @@
 import { assert } from "./assert.ts";
 
+// Bytes are set and read one by one: a DataView would give every short message an ArrayBuffer of its
+// own for as long as it lives, which costs more memory than the message.
+
+const UNIT32 = 2 ** 32;
+
 /** Writes fixed-size big-endian messages: every field in order, and the length is checked at the end. */
 export class Writer {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(length: number) {
     this.#bytes = new Uint8Array(length);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** An unsigned integer of 8 bits. */
   u8(value: number): this {
     assert(value >= 0 && value <= 0xff, "u8 out of range");
-    this.#view.setUint8(this.#advance(1), value);
-    return this;
+    return this.#put(value, 1);
   }
 
   /** An unsigned integer of 16 bits. */
   u16(value: number): this {
     assert(value >= 0 && value <= 0xffff, "u16 out of range");
-    this.#view.setUint16(this.#advance(2), value);
-    return this;
+    return this.#put(value, 2);
   }
 
   /** An unsigned integer of 32 bits. */
   u32(value: number): this {
     assert(value >= 0 && value <= 0xffffffff, "u32 out of range");
-    this.#view.setUint32(this.#advance(4), value);
-    return this;
+    return this.#put(value, 4);
   }
 
   /** An unsigned integer of 64 bits that fits a safe integer, or a bigint. */
   u64(value: number | bigint): this {
-    this.#view.setBigUint64(this.#advance(8), BigInt(value));
-    return this;
+    const whole = BigInt.asUintN(64, BigInt(value));
+    this.#put(Number(whole >> 32n), 4);
+    return this.#put(Number(whole & 0xffffffffn), 4);
   }
 
   /** Bytes as they are. */
@@ -55,6 +56,16 @@ export class Writer {
     return this.#bytes;
   }
 
+  #put(value: number, length: number): this {
+    let at = this.#advance(length) + length;
+    let left = value;
+    for (let count = 0; count < length; count++) {
+      this.#bytes[--at] = left & 0xff;
+      left >>>= 8;
+    }
+    return this;
+  }
+
   #advance(length: number): number {
     const at = this.#at;
     this.#at += length;
@@ -66,35 +77,33 @@ export class Writer {
 /** Reads fixed-size big-endian messages. The caller has checked the length before the first read. */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#advance(1));
+    return this.#take(1);
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#advance(2));
+    return this.#take(2);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#advance(4));
+    return this.#take(4);
   }
 
   /** 64 bits as a number; beyond 2^53 it becomes Number.MAX_SAFE_INTEGER, which no honest field holds. */
   u64(): number {
-    const value = this.#view.getBigUint64(this.#advance(8));
-    return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(value);
+    const value = this.#take(4) * UNIT32 + this.#take(4);
+    return Math.min(value, Number.MAX_SAFE_INTEGER);
   }
 
   /** 64 bits as a bigint. */
   big64(): bigint {
-    return this.#view.getBigUint64(this.#advance(8));
+    return (BigInt(this.#take(4)) << 32n) | BigInt(this.#take(4));
   }
 
   /** A copy of the next bytes. */
@@ -106,6 +115,15 @@ export class Reader {
   /** How many bytes are left. */
   get left(): number {
     return this.#bytes.length - this.#at;
+  }
+
+  #take(length: number): number {
+    const at = this.#advance(length);
+    let value = 0;
+    for (let place = at; place < at + length; place++) {
+      value = value * 0x100 + (this.#bytes[place] ?? 0);
+    }
+    return value;
   }
 
   #advance(length: number): number {
