@@ -1,3 +1,4 @@
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { nodeIdOf } from "@/core/ids.ts";
 import { type AcceptContext, type Answer, acceptVerified } from "@/core/poot/accept.ts";
 import { decodeAck } from "@/core/poot/ack.ts";
@@ -20,7 +21,6 @@ import type { PresenceRow } from "@/core/poot/row.ts";
 import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import { sameBytes, toHex } from "@/std/bytes.ts";
 import { type SigningKey, sha256, signingKey } from "@/std/crypto.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 import { Attackers } from "./poot-attacker.ts";
 
 /** What a run has come to; it throws when a rule was broken, naming the seed. */
@@ -103,6 +103,9 @@ class World {
   readonly #isWhole: boolean;
   readonly #opens = new Set<string>();
   #hasCrashed = false;
+  /** CLAIMs of the honest node, and how often one was accepted in a second slot. */
+  readonly #claimSlots = new Map<string, Slot>();
+  #acceptedTwice = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -160,11 +163,12 @@ class World {
 
   /**
    * A close without some replica's rows may cost ticks, and so do replicas that disagree about the
-   * slot; a crash costs those nobody was told of.
+   * slot; a crash costs those nobody was told of; and a CLAIM accepted by two replicas in two slots
+   * may cost one, because the later of them already counts as paid.
    */
   #checkHonest({ marks, accepted, sessions }: Player): void {
     const isTold = this.#replicas.length > 1 || this.#hasCrashed;
-    const due = isTold ? this.#arrived.size : accepted.size;
+    const due = (isTold ? this.#arrived.size : accepted.size) - this.#acceptedTwice;
     const isDue = this.#isWhole && this.#skew.every((skew) => skew === 0);
     if (isDue && marks.creditTotal < due) {
       this.#fail(`the honest node is due ${due} ticks and has ${marks.creditTotal}`);
@@ -244,14 +248,19 @@ class World {
     };
     const answer = acceptVerified(table, context, { ...heartbeat, signatures });
     if (answer.type === "accepted") {
-      who.accepted.add(decodeReceipt(answer.receipt).slot);
-      const claimed = decodeReceipt(answer.receipt).claimHash;
-      if (sameBytes(claimed, claim.hash)) {
-        this.#schemes.keep({ claim: bytes.claim, receipt: answer.receipt });
-      }
+      const { slot, claimHash } = decodeReceipt(answer.receipt);
+      who.accepted.add(slot);
+      if (who === this.#honest) this.#countTwice(toHex(claimHash), slot);
+      this.#schemes.keep({ claim: bytes.claim, receipt: answer.receipt });
     }
     this.#schemes.hear(who.key, bytes);
     return answer;
+  }
+
+  #countTwice(claim: string, slot: Slot): void {
+    const former = this.#claimSlots.get(claim);
+    if (former !== undefined && former !== slot) this.#acceptedTwice++;
+    this.#claimSlots.set(claim, slot);
   }
 
   #attack(): void {

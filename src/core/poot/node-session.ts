@@ -4,7 +4,7 @@ import { decodeAck, verifyAck } from "./ack.ts";
 import { encodeClaim, signClaim } from "./claim.ts";
 import type { ClaimAndReceipt, HeartbeatBytes } from "./heartbeat.ts";
 import { NO_HASH } from "./message.ts";
-import { encodeOpen, OPEN_EXCLUSIVE, sessionIdOf, signOpen } from "./open.ts";
+import { decodeOpen, encodeOpen, OPEN_EXCLUSIVE, sessionIdOf, signOpen } from "./open.ts";
 import { decodeReceipt, type Receipt } from "./receipt.ts";
 import type { Slot, Ticks } from "./slot.ts";
 
@@ -205,14 +205,16 @@ function findClaim({ pending, unanswered }: NodeSession, receipt: Receipt): Uint
   return sent.find((claim) => sameBytes(sha256(claim), receipt.claimHash));
 }
 
-/** The first ACK of this session ends the sending of its OPEN, and of what was handed in. */
+/**
+ * The first ACK of this session ends the sending of its OPEN, and of what was handed in. The ACK of
+ * the session before may come many times, and even name the slot in which this one started.
+ */
 function onAck(session: NodeSession, who: NodeIdentity, bytes: Uint8Array): NodeSession {
   const ack = decodeAck(bytes);
   if (!verifyAck(ack, who.poolKey) || !sameBytes(ack.nodeKey, who.key.publicKey)) return session;
   const heard = { ...session, ack: newerAck(session.ack, bytes) };
-  const isHandedIn =
-    session.handIn !== undefined && sameBytes(ack.claimHash, sha256(session.handIn.claim));
-  if (isHandedIn) return { ...heard, handIn: undefined };
+  const isOfSessionBefore = sameBytes(ack.claimHash, decodeOpen(session.open).prev);
+  if (isOfSessionBefore) return { ...heard, handIn: undefined };
   if (ack.slot < session.startSlot) return heard;
   return { ...heard, isAcknowledged: true, handIn: undefined };
 }

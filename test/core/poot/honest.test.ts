@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { nodeIdOf } from "@/core/ids.ts";
 import { type AcceptContext, acceptHeartbeat } from "@/core/poot/accept.ts";
 import { decodeAck } from "@/core/poot/ack.ts";
@@ -23,7 +24,6 @@ import { type EndedSlots, startPoolTime, stepPoolTime } from "@/core/poot/pool-t
 import { newPresence, type PresenceTable, settleNode } from "@/core/poot/presence.ts";
 import { toHex } from "@/std/bytes.ts";
 import type { SigningKey } from "@/std/crypto.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 import { keyOf, MASTERS, S, T } from "./world.ts";
 
 /** A pool that closes every ten slots, crashes now and then, and keeps all it has signed. */

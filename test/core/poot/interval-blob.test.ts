@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { nodeIdOf } from "@/core/ids.ts";
 import { BlobReader, BlobWriter } from "@/core/poot/blob-bytes.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
@@ -10,7 +11,6 @@ import {
 } from "@/core/poot/interval-blob.ts";
 import { newPresence } from "@/core/poot/presence.ts";
 import type { SlotState } from "@/core/poot/slot-state.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 import { closeNodeOf, closing, keyOf, live, POOL, rowOf, S, T } from "./world.ts";
 
 const MIXED: SlotState[] = ["up", "down", "unobserved", "planned", "up", "down", "up"];
