@@ -20,3 +20,14 @@ export function ledgerSlotOf(epoch: number, slot: number): LedgerSlot {
 export function poolSlotOf(slot: LedgerSlot): number {
   return slot % SLOTS_PER_EPOCH;
 }
+
+/** The UTC day in which a slot begins, told apart by time epoch. */
+export function dayOfLedgerSlot(slot: LedgerSlot, slotSeconds: number): string {
+  const day = Math.floor((poolSlotOf(slot) * slotSeconds) / 86_400);
+  return `${Math.floor(slot / SLOTS_PER_EPOCH)}:${day}`;
+}
+
+/** When a slot begins, in milliseconds of pool time. */
+export function ledgerSlotMs(slot: LedgerSlot, slotSeconds: number): number {
+  return poolSlotOf(slot) * slotSeconds * 1000;
+}
