@@ -70,8 +70,8 @@ export function agentCommands(node: Command, outcome: Outcome): void {
 function joinCommand(node: Command): void {
   own(node, "join <host...>", "join a pool with a token; several addresses are tried in turn", join)
     .requiredOption("--token <token>", "the join token: galaxy-pool token create")
-    .option("--name <name>", "what this node is called", hostname())
-    .option("--specialization <s>", "what this node is for", "general")
+    .option("--name <name>", "what this node is called (default: the token's, or the host's name)")
+    .option("--specialization <s>", "what this node is for (default: the token's, or general)")
     .option("--endpoint <url>", "where it serves, if it does: tcp://, http:// or grpc://")
     .option("--org <org>", "the organization it belongs to", "")
     .option("--meta <key=value>", "a fact about this node; repeatable", collect, [])
@@ -127,6 +127,7 @@ async function join(agent: Agent, flags: Flags, hosts: readonly string[]): Promi
     addresses: hosts.map(withPort),
     token: flags.token ?? "",
     name: flags.name ?? "",
+    hostName: hostname(),
     specialization: flags.specialization ?? "",
     endpoint: flags.endpoint ?? "",
     org: flags.org ?? "",

@@ -1,6 +1,15 @@
 import { PoolError } from "@/std/errors.ts";
+import type { NodeId } from "./ids.ts";
 import type { NodeProfile, NodeRecord } from "./node.ts";
 import { specializationProblem } from "./specialization.ts";
+
+/** What a node is for when nobody says. */
+export const SPECIALIZATION_USUAL = "general";
+
+/** What a node is called when nobody says. */
+export function unnamed(id: NodeId): string {
+  return `node-${id.slice(0, 8)}`;
+}
 
 /** What somebody wants changed of a node; null or an empty text takes an optional word away. */
 export interface NodeChanges {

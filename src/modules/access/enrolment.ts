@@ -1,6 +1,7 @@
 import { nodeCaller } from "@/core/caller.ts";
 import { type NodeId, nodeIdOf } from "@/core/ids.ts";
 import { type Node, requireWelcome } from "@/core/node.ts";
+import { SPECIALIZATION_USUAL, unnamed } from "@/core/node-profile.ts";
 import { enrolmentProof, secretHash } from "@/core/token.ts";
 import type { NodeCertificate } from "@/modules/certificates/service.ts";
 import type { Write } from "@/ports/database.ts";
@@ -94,8 +95,8 @@ export class Enrolment {
     const { nowMs, slot } = this.#parts.time();
     const wanted = {
       publicKey,
-      name: token.nodeName ?? request.nodeName,
-      specialization: token.specialization ?? request.specialization,
+      name: token.nodeName ?? (request.nodeName || unnamed(nodeIdOf(publicKey))),
+      specialization: token.specialization ?? (request.specialization || SPECIALIZATION_USUAL),
       specializationApproved: token.specialization !== undefined,
       pool: token.pool,
     };

@@ -1,13 +1,17 @@
 import { create } from "@bufbuild/protobuf";
+import type { NodeId } from "@/core/ids.ts";
+import { unnamed } from "@/core/node-profile.ts";
 import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Connection, Dialer } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
 import { EnrollRequestSchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import { GetNodeRequestSchema, RegisterNodeRequestSchema, Registry } from "@/proto/registry_pb.ts";
 import { sameBytes, toBase32 } from "@/std/bytes.ts";
 import { PoolError } from "@/std/errors.ts";
 import type { Keeping, Membership } from "./keeping.ts";
+import { withLink } from "./link.ts";
 
 /** What joining needs of the world. */
 export interface JoinParts {
@@ -23,7 +27,10 @@ export interface JoinTerms {
   /** host or host:port, tried in turn. */
   readonly addresses: readonly string[];
   readonly token: string;
+  /** Empty when nobody said: then the token's, or `hostName`. */
   readonly name: string;
+  readonly hostName: string;
+  /** Empty when nobody said: then the token's, or the usual one. */
   readonly specialization: string;
   readonly endpoint: string;
   readonly org: string;
@@ -44,13 +51,32 @@ export async function joinPool(parts: JoinParts, terms: JoinTerms): Promise<Memb
   const failures: string[] = [];
   for (const address of terms.addresses) {
     try {
-      return await joinAt(parts, terms, address);
+      await joinAt(parts, terms, address);
+      return await introduce(parts, terms);
     } catch (error) {
       if (!isUnreachable(error)) throw error;
       failures.push(`${address}: ${error.message}`);
     }
   }
   throw new PoolError("unavailable", "pool.unreachable", `No pool answered. ${failures.join(" ")}`);
+}
+
+/** Says what this node is, and learns what the token said it is. */
+async function introduce(parts: JoinParts, terms: JoinTerms): Promise<Membership> {
+  const { keeping } = parts;
+  const { nodeId } = keeping.membership();
+  return withLink(parts, async ({ connection }) => {
+    const enrolled = await connection.call(Registry.method.getNode, create(GetNodeRequestSchema));
+    const isUnnamed = enrolled.name === unnamed(nodeId as NodeId);
+    const { endpoint, org, metadata } = terms;
+    const name = terms.name || (isUnnamed ? terms.hostName : enrolled.name);
+    const said = { name, specialization: enrolled.specialization, endpoint, org, metadata };
+    const request = create(RegisterNodeRequestSchema, said);
+    await connection.call(Registry.method.registerNode, request);
+    const membership = { ...keeping.membership(), ...said };
+    keeping.saveMembership(membership);
+    return membership;
+  });
 }
 
 function isUnreachable(error: unknown): error is PoolError {
