@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { runAdversaries } from "./poot-adversary.ts";
 
-const RUNS = 1000;
+const RUNS = 500;
 
 test(`in ${RUNS} random worlds nobody earns a slot in which no heartbeat was accepted`, () => {
   const { accepted, credited } = runAdversaries(0, RUNS);
