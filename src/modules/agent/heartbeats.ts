@@ -20,7 +20,7 @@ import {
 import type { Slot } from "@/core/poot/slot.ts";
 import type { Clock } from "@/ports/clock.ts";
 import { type HeartbeatReply, HeartbeatRequestSchema } from "@/proto/registry_pb.ts";
-import { sameBytes } from "@/std/bytes.ts";
+import { sameBytes, toHex } from "@/std/bytes.ts";
 import type { Keeping } from "./keeping.ts";
 
 const NO_BYTES = new Uint8Array();
@@ -76,6 +76,11 @@ export class Heartbeats {
     this.#time = time;
     if (isMoved)
       this.#session = startSession(who, this.slot(), { last: undefined, ack: undefined });
+  }
+
+  /** How many slots are proven in the session that runs. */
+  progress(): { readonly session: string; readonly ticks: number } {
+    return { session: toHex(this.#session.session), ticks: this.#session.newest?.ticks ?? 0 };
   }
 
   /** Sends what is due over `send`, and takes the answer in. Nothing is due when the slot is proven. */

@@ -141,6 +141,7 @@ export class Running {
       const { type, nextInMs, message } = await heartbeats.beat((bytes) =>
         stream.ask(heartbeatRequest(bytes), this.#answerMs()),
       );
+      this.#log.debug({ outcome: type, ...heartbeats.progress() }, "heartbeat answered");
       this.#warnOfSkew(heartbeats);
       if (type === "unknown" && (await this.#isGone(link, message))) return "left";
       if (type !== "accepted" && type !== "proven")
