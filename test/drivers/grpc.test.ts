@@ -5,6 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { pino } from "pino";
 import {
   certificates,
   GrpcWorld,
@@ -12,6 +13,11 @@ import {
   serveRegistry,
   TestAuthority,
 } from "#test/support/grpc.ts";
+import { certificates as certificatesModule } from "@/drivers/certificates.ts";
+import { clock } from "@/drivers/clock.ts";
+import { grpc as grpcModule } from "@/drivers/grpc/module.ts";
+import { configKeys, configure } from "@/kernel/config.ts";
+import { Kernel } from "@/kernel/kernel.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Connection, Stream, WatchStream } from "@/ports/dialer.ts";
 import type { Call, Grpc } from "@/ports/grpc.ts";
@@ -690,5 +696,28 @@ describe("the start", () => {
     expect((await refusalOf(() => world.connect(undefined, "[::1]"))).code).toBe(
       "pool.unreachable",
     );
+  });
+});
+
+describe("the module", () => {
+  const modules = [clock, certificatesModule, grpcModule];
+
+  function startWith(values: Readonly<Record<string, unknown>>): Promise<Kernel> {
+    const layer = { origin: () => "test", values: new Map(Object.entries(values)) };
+    const configuration = configure(configKeys(modules), [layer]);
+    return Kernel.start(modules, { log: pino({ level: "silent" }), configuration });
+  }
+
+  test.each([
+    [{ "server.tls.enabled": false }, "config.tls_required"],
+    [{ "server.address": "50051" }, "config.invalid"],
+    [{ "server.address": "[::]:65536" }, "config.invalid"],
+    [{ "server.max_connections": 0 }, "config.invalid"],
+  ])("refuses %p", async (values, code) => {
+    expect((await refusalOf(async () => startWith(values))).code).toBe(code);
+  });
+
+  test("does not open without a certificate", () => {
+    expect(startWith({ "server.address": "127.0.0.1:0" })).rejects.toThrow("has no identity");
   });
 });
