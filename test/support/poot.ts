@@ -3,7 +3,9 @@ import { TestClock } from "#test/support/clock.ts";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { TestNode } from "#test/support/node.ts";
 import { SYSTEM, TEST_SETTINGS } from "#test/support/registry.ts";
+import type { PoolId } from "@/core/ids.ts";
 import type { Pool } from "@/core/pool.ts";
+import type { NodeCredit } from "@/core/poot/booking.ts";
 import { createCertificates } from "@/drivers/certificates.ts";
 import { openFiles } from "@/drivers/files.ts";
 import { createMetrics } from "@/drivers/metrics.ts";
@@ -215,11 +217,18 @@ export class PootWorld {
     this.#stopped = true;
   }
 
-  /** All ticks that were ever credited to a node, as the closed intervals tell them. */
-  async creditedTicks({ id }: TestNode): Promise<number> {
+  /** All credits of a node, as the closed intervals tell them; at one pool, or at all. */
+  async creditsOf({ id }: TestNode, pool?: PoolId): Promise<readonly NodeCredit[]> {
     const closed = await this.poot.creditsAfter(0n, 10_000);
-    const credits = closed.flatMap((interval) => interval.credits);
-    return credits.reduce((sum, { node, ticks }) => (node === id ? sum + ticks : sum), 0);
+    return closed
+      .filter((interval) => pool === undefined || interval.pool === pool)
+      .flatMap(({ credits }) => credits.filter(({ node }) => node === id));
+  }
+
+  /** All ticks that were ever credited to a node. */
+  async creditedTicks(node: TestNode, pool?: PoolId): Promise<number> {
+    const credits = await this.creditsOf(node, pool);
+    return credits.reduce((sum, { ticks }) => sum + ticks, 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

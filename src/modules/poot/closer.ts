@@ -1,5 +1,4 @@
 import type { NodeId } from "@/core/ids.ts";
-import type { ClosedCredits } from "@/core/poot/booking.ts";
 import type { CloseContext, ClosedNode, CloseNode } from "@/core/poot/closing.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
 import { encodeIntervalBlob } from "@/core/poot/interval-blob.ts";
@@ -26,7 +25,6 @@ import {
   saveBooks,
   saveHighestSlot,
 } from "./records.ts";
-import type { Unbooked } from "./unbooked.ts";
 
 /** How many nodes are closed before others get their turn: about two milliseconds. */
 const NODES_PER_TURN = 50;
@@ -45,7 +43,6 @@ interface Closing {
 export interface CloserParts {
   readonly state: PootState;
   readonly figures: Figures;
-  readonly unbooked: Unbooked;
   /** The number of the newest interval on the disk. */
   readonly cursor: bigint;
   /** Reads again what the disk holds of a pool, when somebody else has closed for it. */
@@ -253,18 +250,16 @@ export class Closer {
 
   /** The memory follows the disk. */
   #settle({ memory, context, nodes, books }: Closing): void {
-    const { state, unbooked } = this.#parts;
+    const { state } = this.#parts;
     const { interval } = context;
     memory.closedUntil = interval.firstSlot + interval.slots;
     for (const [node, book] of books) memory.books.set(node, book);
     for (const node of nodes) settleNode(memory.presence, node);
     this.#forgetGone(memory, interval);
     if (nodes.length === 0) return;
-    const { firstSlot, epoch, slots } = interval;
-    const credits = nodes.flatMap(creditsOf);
-    unbooked.add({ cursor: this.#cursor, pool: memory.pool, epoch, firstSlot, slots, credits });
     this.#count(nodes);
-    state.parts.events.tell("interval.closed", { pool: memory.pool, firstSlot });
+    const told = { pool: memory.pool, firstSlot: interval.firstSlot };
+    state.parts.events.tell("interval.closed", told);
   }
 
   #forgetGone(memory: PoolMemory, interval: Interval): void {
@@ -287,16 +282,6 @@ export class Closer {
       for (const { ticks } of rows) if (ticks > 0) figures.credited(ticks);
     }
   }
-}
-
-/** What the ledger books of a node. */
-export function creditsOf({
-  node,
-  rows,
-}: Pick<ClosedNode, "node" | "rows">): ClosedCredits["credits"] {
-  return rows.flatMap(({ session: _, ack: __, ...credit }) =>
-    credit.ticks === 0 ? [] : [{ node, ...credit }],
-  );
 }
 
 /** A node of which nothing was heard or paid and that is not counted changes nothing. */

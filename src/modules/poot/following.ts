@@ -1,5 +1,5 @@
-import type { Logger } from "pino";
 import type { Events } from "@/kernel/events.ts";
+import type { Logger } from "@/kernel/log.ts";
 import type { Poot } from "./service.ts";
 
 /** Follows who comes and goes, as the registry tells it; the answer ends it. */

@@ -3,7 +3,6 @@ import type { ClosedCredits } from "@/core/poot/booking.ts";
 import { type BlobNode, decodeIntervalBlob, type IntervalBlob } from "@/core/poot/interval-blob.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import type { Database } from "@/ports/database.ts";
-import { creditsOf } from "./closer.ts";
 import { type IntervalRange, readIntervalsAfter, readIntervalsOf } from "./records.ts";
 import type { IntervalRow } from "./table.ts";
 
@@ -89,4 +88,11 @@ export function storedInterval(row: IntervalRow): StoredInterval {
 function creditsIn({ cursor, pool, interval, nodes }: StoredInterval): ClosedCredits {
   const { epoch, firstSlot, slots } = interval;
   return { cursor, pool, epoch, firstSlot, slots, credits: nodes.flatMap(creditsOf) };
+}
+
+/** What the ledger books of a node. */
+function creditsOf({ node, rows }: BlobNode): ClosedCredits["credits"] {
+  return rows.flatMap(({ session: _, ack: __, ...credit }) =>
+    credit.ticks === 0 ? [] : [{ node, ...credit }],
+  );
 }

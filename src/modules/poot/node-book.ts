@@ -36,12 +36,20 @@ const SESSION_LIFE_SECONDS = RECEIPT_LIFE_SECONDS + 86_400;
 const VERSION = 1;
 const ID_LETTERS = 26;
 const ID_BYTES = 17;
+/** Most lists are empty, and there are many. */
+const NONE: readonly never[] = [];
 const NO_COUNTS = { up: 0, down: 0, unobserved: 0, planned: 0 };
 
 /** The book of a node that was never credited. */
 export function newBook(registeredSlot: Slot): NodeBook {
   const today = { day: 0, ...NO_COUNTS };
-  return { marks: newNodeMarks(registeredSlot), sessions: [], creditedIn: 0, today, planned: [] };
+  return {
+    marks: newNodeMarks(registeredSlot),
+    sessions: NONE,
+    creditedIn: 0,
+    today,
+    planned: NONE,
+  };
 }
 
 /** The book in a new time epoch: what was paid stays paid, slots are counted anew. */
@@ -192,8 +200,9 @@ function readBook(reader: BlobReader): NodeBook {
   return { marks, sessions, creditedIn, today, planned };
 }
 
-function listed<Item>(reader: BlobReader, read: () => Item): Item[] {
-  return Array.from({ length: reader.number() }, read);
+function listed<Item>(reader: BlobReader, read: () => Item): readonly Item[] {
+  const length = reader.number();
+  return length === 0 ? NONE : Array.from({ length }, read);
 }
 
 /** 26 letters of base32 are 130 bits. */

@@ -1,7 +1,7 @@
-import type { Logger } from "pino";
 import type { PoolId } from "@/core/ids.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import type { Events } from "@/kernel/events.ts";
+import type { Logger } from "@/kernel/log.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Registry } from "@/modules/registry/service.ts";

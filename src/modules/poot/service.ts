@@ -20,7 +20,6 @@ import { type IntervalRange, readLastCursor } from "./records.ts";
 import { type Recount, Recounter } from "./recount.ts";
 import { openState, readMemory, rememberPool } from "./state.ts";
 import { acceptTime, rewindTime } from "./time-acts.ts";
-import { Unbooked } from "./unbooked.ts";
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
@@ -72,11 +71,11 @@ export class Poot {
   readonly #parts: PootParts;
   readonly #state: PootState;
   readonly #figures: Figures;
-  readonly #unbooked = new Unbooked();
   readonly #heartbeats: Heartbeats;
   readonly #judging: Judging;
   readonly #closer: Closer;
   #compare: CompareCredits | undefined;
+  #bookedUntil: bigint | undefined;
 
   private constructor(state: PootState, cursor: bigint) {
     this.#parts = state.parts;
@@ -87,7 +86,6 @@ export class Poot {
     this.#closer = new Closer({
       state,
       figures: this.#figures,
-      unbooked: this.#unbooked,
       cursor,
       reload: (memory) => readMemory(state, memory),
     });
@@ -197,22 +195,9 @@ export class Poot {
     return creditsOfNode(this.#parts.database, range, node);
   }
 
-  /** The ledger has booked up to a cursor; told first at its start, then after each booking. */
-  async bookedUntil(cursor: bigint): Promise<void> {
-    const isFirst = this.#unbooked.bookedUntil === undefined;
-    this.#unbooked.bookUntil(cursor);
-    if (!isFirst) return;
-    for (let after = cursor; ; ) {
-      const page = await this.creditsAfter(after);
-      for (const closed of page) this.#unbooked.add(closed);
-      after = page.at(-1)?.cursor ?? after;
-      if (page.length === 0) return;
-    }
-  }
-
-  /** Credits of a node that are closed and not booked yet, oldest first. */
-  unbooked(pool: PoolId, node: NodeId): readonly NodeCredit[] {
-    return this.#unbooked.of(pool, node);
+  /** The ledger has booked up to a cursor: nothing after it is ever forgotten. */
+  bookedUntil(cursor: bigint): void {
+    this.#bookedUntil = cursor;
   }
 
   /** A node's slots since midnight (UTC) at its pool, the open interval included. */
@@ -282,7 +267,7 @@ export class Poot {
 
   /** Intervals older than 90 days become the newest CLAIM and ACK of each session. */
   prune(): Promise<void> {
-    return this.#closer.alone(() => pruneIntervals(this.#parts, this.#unbooked.bookedUntil));
+    return this.#closer.alone(() => pruneIntervals(this.#parts, this.#bookedUntil));
   }
 }
 

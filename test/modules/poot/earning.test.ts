@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { PootWorld, SLOT_MS, SLOTS } from "#test/support/poot.ts";
+import { SYSTEM } from "#test/support/registry.ts";
 import { nodeCaller } from "@/core/caller.ts";
 import { CLAIM_MAINTENANCE } from "@/core/poot/claim.ts";
 import { fromPlainProof, toPlainProof } from "@/core/poot/plain-proof.ts";
 import { isProven, verifyProof } from "@/core/poot/verify.ts";
+
+const DAY_MS = 86_400_000;
 
 describe("a node that answers in every slot", () => {
   test("earns every slot, once the interval is closed", async () => {
@@ -14,8 +17,6 @@ describe("a node that answers in every slot", () => {
     expect(node?.acceptedIn.size).toBe(2 * SLOTS);
     await world.close();
     expect(await world.creditedTicks(world.node)).toBe(2 * SLOTS);
-    const unbooked = world.poot.unbooked(home.id, world.node.id);
-    expect(unbooked.reduce((sum, { ticks }) => sum + ticks, 0)).toBe(2 * SLOTS);
     await world.slots(1);
     expect(world.node.acknowledged).toBe(2 * SLOTS);
     expect(world.poot.today(world.node.id)).toEqual({
@@ -114,7 +115,7 @@ describe("a node's own health", () => {
     await world.join(home, 1);
     await world.slots(3, () => world.node.beat(world.poot, { healthPermille }));
     await world.close();
-    const [credit] = world.poot.unbooked(home.id, world.node.id);
+    const [credit] = await world.creditsOf(world.node);
     expect([credit?.ticks, credit?.healthPermille]).toEqual([3, paid]);
   });
 
@@ -125,37 +126,91 @@ describe("a node's own health", () => {
     world.registry.judge(world.node.id, { healthPermille: 800 });
     await world.slots(3);
     await world.close();
-    expect(world.poot.unbooked(home.id, world.node.id)[0]?.healthPermille).toBe(800);
+    expect((await world.creditsOf(world.node))[0]?.healthPermille).toBe(800);
   });
 });
 
-describe("the ledger's cursor", () => {
-  test("moves credits out of what is unbooked", async () => {
+describe("closed intervals", () => {
+  test("are read page by page, in the order they were closed", async () => {
     await using world = await PootWorld.start();
-    const home = await world.pool();
-    await world.join(home, 2);
-    await world.slots(2 * SLOTS);
+    await world.join(await world.pool(), 2);
+    await world.slots(3 * SLOTS);
     await world.close();
-    const closed = await world.poot.creditsAfter(0n);
-    const ticks = () =>
-      world.poot.unbooked(home.id, world.node.id).reduce((sum, one) => sum + one.ticks, 0);
-    expect(ticks()).toBe(2 * SLOTS);
-    await world.poot.bookedUntil(closed[0]?.cursor ?? 0n);
-    expect(ticks()).toBe(2 * SLOTS - (closed[0]?.credits[0]?.ticks ?? 0));
-    await world.poot.bookedUntil(closed.at(-1)?.cursor ?? 0n);
-    expect(ticks()).toBe(0);
+    const all = await world.poot.creditsAfter(0n);
+    const [first] = await world.poot.creditsAfter(0n, 1);
+    const rest = await world.poot.creditsAfter(first?.cursor ?? 0n);
+    expect([first, ...rest]).toEqual([...all]);
+    expect(await world.poot.creditsAfter(all.at(-1)?.cursor ?? 0n)).toEqual([]);
   });
 
-  test("is enough to know after a restart what is unbooked", async () => {
+  test("become the newest proof of each session when they are old and booked", async () => {
     await using world = await PootWorld.start();
     const home = await world.pool();
     await world.join(home, 1);
     await world.slots(2 * SLOTS);
     await world.close();
-    const before = world.poot.unbooked(home.id, world.node.id);
     world.kill();
+    await world.pass(29 * DAY_MS);
+    for (const days of [29, 29, 5]) {
+      await world.restart();
+      await world.slots(SLOTS);
+      await world.close();
+      world.kill();
+      world.clock.advance(days * DAY_MS);
+    }
     await world.restart();
-    await world.poot.bookedUntil(0n);
-    expect(world.poot.unbooked(home.id, world.node.id)).toEqual(before);
+    const all = await world.poot.creditsAfter(0n);
+    await world.poot.prune();
+    expect(await world.poot.creditsAfter(0n)).toHaveLength(all.length);
+    world.poot.bookedUntil(all.at(-1)?.cursor ?? 0n);
+    await world.poot.prune();
+    const left = await world.poot.creditsAfter(0n);
+    expect(left.length).toBeLessThan(all.length);
+    expect(left.length).toBeGreaterThan(0);
+    expect(all.slice(-left.length)).toEqual([...left]);
+    const proofs = await world.database.sql.selectFrom("poot_proof").selectAll().execute();
+    expect(proofs.map(({ node }) => node)).toContain(world.node.id);
+    await world.slots(SLOTS);
+    await world.close();
+    expect(world.poot.today(world.node.id).up).toBeGreaterThanOrEqual(SLOTS);
+  });
+
+  test("are counted again from their claims, and tell the same", async () => {
+    await using world = await PootWorld.start();
+    const home = await world.pool();
+    await world.join(home, 3);
+    await world.slots(15);
+    world.node.restart();
+    await world.slots(3, () => world.node.beat(world.poot));
+    await world.registry.suspend(SYSTEM, world.node.id);
+    await world.slots(12);
+    await world.registry.resume(SYSTEM, world.node.id);
+    await world.slots(10);
+    await world.close();
+    const range = { pool: home.id, from: 0, to: world.poot.poolTime().slot };
+    const all = await world.poot.calculate({ ...range, node: undefined });
+    expect([all.isEqual, all.differences]).toEqual([true, []]);
+    expect(all.recomputed).toEqual(all.stored);
+    const ticks = await Promise.all(world.nodes.map((node) => world.creditedTicks(node)));
+    expect(all.stored.ticks).toBe(ticks.reduce((sum, one) => sum + one, 0));
+    const one = await world.poot.calculate({ ...range, node: world.node.id });
+    expect(one.recomputed.ticks).toBe(ticks[0] ?? 0);
+  });
+
+  test("are asked what the books say of them", async () => {
+    await using world = await PootWorld.start();
+    const home = await world.pool();
+    await world.join(home, 1);
+    await world.slots(SLOTS);
+    await world.close();
+    world.poot.compareWith(async (_pool, _node, credits) => ({
+      recomputedMicroUsdt: BigInt(credits.length),
+      ledgerMicroUsdt: 7n,
+    }));
+    const range = { pool: home.id, node: undefined, from: 0, to: world.poot.poolTime().slot };
+    expect(await world.poot.calculate(range)).toMatchObject({
+      isEqual: false,
+      ledger: { ledgerMicroUsdt: 7n },
+    });
   });
 });

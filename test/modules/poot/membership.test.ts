@@ -19,9 +19,8 @@ describe("a node that moves to another pool", () => {
     const before = world.node.acceptedIn.size;
     await world.slots(SLOTS);
     await world.close();
-    const ticksAt = (pool: typeof home) =>
-      world.poot.unbooked(pool.id, world.node.id).reduce((sum, one) => sum + one.ticks, 0);
-    expect([ticksAt(home), ticksAt(lab)]).toEqual([before, SLOTS]);
+    const ticks = [home, lab].map(({ id }) => world.creditedTicks(world.node, id));
+    expect(await Promise.all(ticks)).toEqual([before, SLOTS]);
     const { slot: to } = world.poot.poolTime();
     const node = world.registry.getNode(world.node.id);
     const time = await world.poot.nodeTime({ node, pool: home.id, from: 0, to });
