@@ -63,9 +63,19 @@ export class BlobReader {
 
   /** A copy of the next bytes. */
   raw(length: number): Uint8Array {
+    this.skip(length);
+    return this.#bytes.slice(this.#at - length, this.#at);
+  }
+
+  /** Passes over bytes. */
+  skip(length: number): void {
     if (length > this.#bytes.length - this.#at) throw malformed("interval blob");
     this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+  }
+
+  /** Passes over numbers. */
+  skipNumbers(count: number): void {
+    for (let passed = 0; passed < count; passed++) this.number();
   }
 
   /** Refuses what is left over. */

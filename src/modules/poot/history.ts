@@ -1,6 +1,11 @@
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import type { ClosedCredits } from "@/core/poot/booking.ts";
-import { type BlobNode, decodeIntervalBlob, type IntervalBlob } from "@/core/poot/interval-blob.ts";
+import {
+  type BlobNode,
+  decodeIntervalBlob,
+  findInIntervalBlob,
+  type IntervalBlob,
+} from "@/core/poot/interval-blob.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import type { Database } from "@/ports/database.ts";
 import { type IntervalRange, readIntervalsAfter, readIntervalsOf } from "./records.ts";
@@ -24,15 +29,19 @@ export interface NodeInterval extends BlobNode {
   readonly slotSeconds: number;
 }
 
-/** Closed intervals of a pool that begin in a range, in the order they were closed. */
+/**
+ * Closed intervals of a pool that begin in a range, in the order they were closed; with one node of
+ * each alone when `only` names it.
+ */
 export async function* intervalsOf(
   database: Database,
   range: IntervalRange,
+  only?: NodeId,
 ): AsyncGenerator<StoredInterval> {
   for (let after = 0n; ; ) {
     const rows = await readIntervalsOf(database, range, { after, limit: PAGE });
     for (const row of rows) {
-      yield storedInterval(row);
+      yield storedInterval(row, only);
       after = row.id;
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -47,10 +56,12 @@ export async function nodeIntervals(
   node: NodeId,
 ): Promise<readonly NodeInterval[]> {
   const found: NodeInterval[] = [];
-  for await (const { interval, gapFrom, slotSeconds, nodes } of intervalsOf(database, range)) {
+  for await (const stored of intervalsOf(database, range, node)) {
+    const { interval, gapFrom, slotSeconds } = stored;
     const { epoch, firstSlot } = interval;
-    const entry = nodes.find((other) => other.node === node);
-    if (entry) found.push({ ...entry, epoch, firstSlot, gapFrom, slotSeconds });
+    for (const entry of stored.nodes) {
+      found.push({ ...entry, epoch, firstSlot, gapFrom, slotSeconds });
+    }
   }
   return found;
 }
@@ -62,9 +73,8 @@ export async function creditsOfNode(
   node: NodeId,
 ): Promise<readonly ClosedCredits[]> {
   const found: ClosedCredits[] = [];
-  for await (const stored of intervalsOf(database, range)) {
-    const nodes = stored.nodes.filter((other) => other.node === node);
-    const closed = creditsIn({ ...stored, nodes });
+  for await (const stored of intervalsOf(database, range, node)) {
+    const closed = creditsIn(stored);
     if (closed.credits.length > 0) found.push(closed);
   }
   return found;
@@ -80,9 +90,11 @@ export async function creditsAfter(
   return rows.map((row) => creditsIn(storedInterval(row)));
 }
 
-/** The interval in a row. */
-export function storedInterval(row: IntervalRow): StoredInterval {
-  return { ...decodeIntervalBlob(row.blob), cursor: row.id, pool: row.pool };
+/** The interval in a row; with one node alone when `only` names it. */
+export function storedInterval(row: IntervalRow, only?: NodeId): StoredInterval {
+  const blob =
+    only === undefined ? decodeIntervalBlob(row.blob) : findInIntervalBlob(row.blob, only);
+  return { ...blob, cursor: row.id, pool: row.pool };
 }
 
 function creditsIn({ cursor, pool, interval, nodes }: StoredInterval): ClosedCredits {

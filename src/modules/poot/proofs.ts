@@ -79,7 +79,7 @@ async function newestProof(
   const { database } = state.parts;
   const creditedIn = state.pools.get(pool)?.books.get(node)?.creditedIn ?? 0;
   const row = await readIntervalRow(database, BigInt(creditedIn));
-  const entry = row && storedInterval(row).nodes.find((other) => other.node === node);
+  const [entry] = row ? storedInterval(row, node).nodes : [];
   const newest = entry?.rows.at(-1) ?? (await readKeptProof(database, node, pool));
   if (!newest) return undefined;
   const open = await readOpen(database, node, newest.session);

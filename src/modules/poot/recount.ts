@@ -45,13 +45,11 @@ interface Known {
  */
 export class Recounter {
   readonly #known = new Map<NodeId, Known>();
-  readonly #only: NodeId | undefined;
   readonly #from: Slot;
   readonly result: Recount;
 
-  constructor(pool: PoolId, from: Slot, only: NodeId | undefined) {
+  constructor(pool: PoolId, from: Slot) {
     this.#from = from;
-    this.#only = only;
     const zero = () => ({ ticks: 0, cu: 0n });
     const [stored, recomputed] = [zero(), zero()];
     this.result = { pool, intervals: 0, stored, recomputed, credits: [], differences: [] };
@@ -62,7 +60,6 @@ export class Recounter {
     const { firstSlot } = interval;
     if (firstSlot >= this.#from) this.result.intervals += 1;
     for (const { node, rows } of nodes) {
-      if (this.#only !== undefined && node !== this.#only) continue;
       for (const row of rows) this.#addRow(node, row, { firstSlot, slotSeconds });
     }
   }

@@ -243,8 +243,9 @@ export class Poot {
     readonly to: Slot;
   }): Promise<Calculation> {
     const { pool, node, from, to } = range;
-    const recounter = new Recounter(pool, from, node);
-    for await (const interval of intervalsOf(this.#parts.database, { pool, from: 0, to })) {
+    const { database } = this.#parts;
+    const recounter = new Recounter(pool, from);
+    for await (const interval of intervalsOf(database, { pool, from: 0, to }, node)) {
       recounter.add(interval);
     }
     const { result } = recounter;

@@ -7,6 +7,7 @@ import {
   type BlobNode,
   decodeIntervalBlob,
   encodeIntervalBlob,
+  findInIntervalBlob,
   type IntervalBlob,
 } from "@/core/poot/interval-blob.ts";
 import { newPresence } from "@/core/poot/presence.ts";
@@ -40,6 +41,16 @@ describe("the blob of an interval", () => {
   test("gives back all it was given: credits, claims, ACKs and the slots of all nodes", () => {
     const blob = blobOf(someNodes());
     expect(decodeIntervalBlob(encodeIntervalBlob(blob))).toEqual(blob);
+  });
+
+  test("gives each node alone as it gives it among all", () => {
+    const blob = blobOf(someNodes());
+    const bytes = encodeIntervalBlob(blob);
+    for (const node of blob.nodes) {
+      expect(findInIntervalBlob(bytes, node.node)).toEqual({ ...blob, nodes: [node] });
+    }
+    const stranger = nodeIdOf(keyOf(8).publicKey);
+    expect(findInIntervalBlob(bytes, stranger)).toEqual({ ...blob, nodes: [] });
   });
 
   test("of a pool without nodes is small", () => {
