@@ -118,9 +118,10 @@ function faultsOf(path: string, { specifier, typeOnly }: Import): string[] {
   return faults;
 }
 
-/** What both databases share is no driver of its own. */
+/** A driver is a file, a folder, or a file and the folder of its name; what both databases share is none. */
 function isOtherDriver(path: string, target: string): boolean {
-  return folderIn(path) !== folderIn(target) && folderIn(target) !== "sql";
+  const nameIn = (file: string): string => folderIn(file).replace(/\.ts$/, "");
+  return nameIn(path) !== nameIn(target) && nameIn(target) !== "sql";
 }
 
 function packageFaults(path: string, specifier: string, packages: readonly string[]): string[] {

@@ -1,4 +1,5 @@
-import "reflect-metadata"; // Must come first: @peculiar/x509 dies in the executable without it.
+import "reflect-metadata"; // Must come first: @peculiar/x509 dies without it; from source …
+import "./certificates/reflection.ts"; // … and in the executable.
 import { X509Certificate as NodeCertificate, randomBytes } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { defineModule } from "@/kernel/module.ts";
