@@ -11,7 +11,8 @@ import { isWeakKey } from "./weak-key.ts";
 
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
-const VERIFY_KEYS_MAX = 20_000;
+/** Making one takes 3 % of a verification, keeping one half a kilobyte. */
+const VERIFY_KEYS_MAX = 1_000;
 const verifyKeys = new Map<string, KeyObject>();
 
 /** SHA-256 over all parts in order. */

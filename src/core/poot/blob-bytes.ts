@@ -3,8 +3,13 @@ import { malformed } from "./message.ts";
 
 /** Writes bytes of unknown length; small numbers take one byte (LEB128). */
 export class BlobWriter {
-  #bytes = new Uint8Array(4096);
+  #bytes: Uint8Array;
   #at = 0;
+
+  /** Room for so many bytes at first. */
+  constructor(room = 4096) {
+    this.#bytes = new Uint8Array(room);
+  }
 
   /** A whole number from zero on. */
   number(value: number): this {

@@ -2,20 +2,15 @@ import type { NodeId } from "@/core/ids.ts";
 import type { CloseContext, ClosedNode, CloseNode } from "@/core/poot/closing.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
 import { encodeIntervalBlob } from "@/core/poot/interval-blob.ts";
+import type { SessionMarks } from "@/core/poot/marks.ts";
 import { dropHealth } from "@/core/poot/membership.ts";
 import { forgetNode, settleNode } from "@/core/poot/presence.ts";
 import { type Interval, intervalFirstSlot, intervalLastSlot, type Slot } from "@/core/poot/slot.ts";
 import { countedWeight } from "@/core/specialization.ts";
+import { sameBytes } from "@/std/bytes.ts";
 import { isRefusal } from "@/std/errors.ts";
 import type { Figures } from "./figures.ts";
-import {
-  addPlanned,
-  addToDay,
-  BooksWriter,
-  keptSessions,
-  type NodeBook,
-  plannedBefore,
-} from "./node-book.ts";
+import { addPlanned, addToDay, keptSessions, type NodeBook, plannedBefore } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
 import { bookOf, membershipIn, type PoolMemory } from "./pool-memory.ts";
 import {
@@ -28,8 +23,6 @@ import {
 
 /** How many nodes are closed before others get their turn: about two milliseconds. */
 const NODES_PER_TURN = 50;
-/** Books take less time each. */
-const BOOKS_PER_TURN = 500;
 
 /** What a closed interval is about to change. */
 interface Closing {
@@ -143,7 +136,7 @@ export class Closer {
   /** Nodes with rows to settle, and members whose slots have states. */
   #candidates(memory: PoolMemory, interval: Interval): CloseNode[] {
     const nodes = new Set<NodeId>(memory.presence.nodes.keys());
-    for (const node of memory.books.keys()) nodes.add(node);
+    for (const node of memory.books.nodes()) nodes.add(node);
     return [...nodes].flatMap((node) => this.#candidate(memory, node, interval) ?? []);
   }
 
@@ -243,7 +236,7 @@ export class Closer {
         blob,
       }),
       ...insertOpens(database, opens),
-      saveBooks(database, { pool: memory.pool, epoch, blob: await bookBlob(memory, books) }),
+      saveBooks(database, { pool: memory.pool, epoch, blob: memory.books.blobWith(books) }),
       saveHighestSlot(database, interval.epoch, this.#parts.state.poolClock.time.highestSlot),
     ];
   }
@@ -287,21 +280,12 @@ export class Closer {
 /** A node of which nothing was heard or paid and that is not counted changes nothing. */
 function isWorthWriting({ node, rows, slots, sessions }: ClosedNode, memory: PoolMemory): boolean {
   if (rows.length > 0 || slots !== undefined) return true;
-  return sessions !== memory.books.get(node)?.sessions && sessions.length > 0;
+  const before = memory.books.get(node)?.sessions ?? [];
+  return sessions.some((session) => !before.some((other) => isSameMark(session, other)));
 }
 
-async function bookBlob(
-  memory: PoolMemory,
-  changed: ReadonlyMap<NodeId, NodeBook>,
-): Promise<Uint8Array> {
-  const writer = new BooksWriter();
-  let count = 0;
-  for (const [node, book] of new Map([...memory.books, ...changed])) {
-    writer.add(node, book);
-    count += 1;
-    if (count % BOOKS_PER_TURN === 0) await othersTurn();
-  }
-  return writer.done();
+function isSameMark(one: SessionMarks, other: SessionMarks): boolean {
+  return one.credited === other.credited && sameBytes(one.session, other.session);
 }
 
 /** Lets everybody else who waits go first: heartbeats do not wait for a whole pool. */

@@ -36,8 +36,8 @@ const SESSION_LIFE_SECONDS = RECEIPT_LIFE_SECONDS + 86_400;
 const VERSION = 1;
 const ID_LETTERS = 26;
 const ID_BYTES = 17;
-/** Most lists are empty, and there are many. */
-const NONE: readonly never[] = [];
+/** What most books take. */
+const BOOK_BYTES = 128;
 const NO_COUNTS = { up: 0, down: 0, unobserved: 0, planned: 0 };
 
 /** The book of a node that was never credited. */
@@ -45,15 +45,24 @@ export function newBook(registeredSlot: Slot): NodeBook {
   const today = { day: 0, ...NO_COUNTS };
   return {
     marks: newNodeMarks(registeredSlot),
-    sessions: NONE,
+    sessions: [],
     creditedIn: 0,
     today,
-    planned: NONE,
+    planned: [],
   };
 }
 
-/** The book in a new time epoch: what was paid stays paid, slots are counted anew. */
-export function bookInNewEpoch(book: NodeBook, epochFirstSlot: Slot): NodeBook {
+/** The books in a new time epoch: what was paid stays paid, slots are counted anew. */
+export function booksInNewEpoch(books: Books, epochFirstSlot: Slot): Books {
+  const anew = new Books();
+  for (const node of books.nodes()) {
+    const book = books.get(node);
+    if (book) anew.set(node, bookInNewEpoch(book, epochFirstSlot));
+  }
+  return anew;
+}
+
+function bookInNewEpoch(book: NodeBook, epochFirstSlot: Slot): NodeBook {
   const { creditTotal } = book.marks;
   const newest = book.sessions.slice(0, 1);
   const marks = {
@@ -128,52 +137,70 @@ export function addPlanned(
   return [...before.filter((other) => other.day !== day), { day, slots: same + added }];
 }
 
-/** Writes the books of a pool as one blob. */
-export class BooksWriter {
-  readonly #writer = new BlobWriter().number(VERSION);
+/** The books of a pool by node. They are kept as bytes: a book as objects takes five times as much. */
+export class Books {
+  readonly #packed = new Map<NodeId, Uint8Array>();
 
-  /** Adds a node. */
-  add(node: NodeId, { marks, sessions, creditedIn, today, planned }: NodeBook): void {
-    const writer = this.#writer.number(1).raw(idBytes(node)).number(sessions.length);
-    for (const { session, credited, seen } of sessions) {
-      writer
-        .raw(session)
-        .number(credited)
-        .number(seen + 1);
+  /** The books in a blob. */
+  static read(blob: Uint8Array): Books {
+    const reader = new BlobReader(blob);
+    assert(reader.number() === VERSION, "the books of a pool have a version we know");
+    const books = new Books();
+    for (let left = reader.number(); left > 0; left--) {
+      const node = toBase32(reader.raw(ID_BYTES)).slice(0, ID_LETTERS) as NodeId;
+      books.#packed.set(node, reader.raw(reader.number()));
     }
-    const { firstOpenSlot } = marks;
-    writer
-      .number(marks.lastSlot + 1)
-      .number(marks.creditTotal)
-      .number(firstOpenSlot === undefined ? 0 : firstOpenSlot + 1)
-      .number(marks.isInMaintenance ? 1 : 0)
-      .number(marks.pendingUp)
-      .number(marks.pendingUnobserved)
-      .number(creditedIn)
-      .number(today.day)
-      .number(today.up)
-      .number(today.down)
-      .number(today.unobserved)
-      .number(today.planned)
-      .number(planned.length);
-    for (const { day, slots } of planned) writer.number(day).number(slots);
+    return books;
   }
 
-  done(): Uint8Array {
-    return this.#writer.number(0).done();
+  get(node: NodeId): NodeBook | undefined {
+    const packed = this.#packed.get(node);
+    return packed && readBook(new BlobReader(packed));
+  }
+
+  set(node: NodeId, book: NodeBook): void {
+    this.#packed.set(node, packBook(book));
+  }
+
+  nodes(): Iterable<NodeId> {
+    return this.#packed.keys();
+  }
+
+  /** All books, some of them changed, as one blob. */
+  blobWith(changed: ReadonlyMap<NodeId, NodeBook>): Uint8Array {
+    const all = new Map<NodeId, Uint8Array>(this.#packed);
+    for (const [node, book] of changed) all.set(node, packBook(book));
+    const writer = new BlobWriter().number(VERSION).number(all.size);
+    for (const [node, packed] of all) writer.raw(idBytes(node)).number(packed.length).raw(packed);
+    return writer.done();
   }
 }
 
-/** The books in a blob. */
-export function readBooks(blob: Uint8Array): Map<NodeId, NodeBook> {
-  const reader = new BlobReader(blob);
-  assert(reader.number() === VERSION, "the books of a pool have a version we know");
-  const books = new Map<NodeId, NodeBook>();
-  while (reader.number() === 1) {
-    const node = toBase32(reader.raw(ID_BYTES)).slice(0, ID_LETTERS) as NodeId;
-    books.set(node, readBook(reader));
+function packBook({ marks, sessions, creditedIn, today, planned }: NodeBook): Uint8Array {
+  const writer = new BlobWriter(BOOK_BYTES).number(sessions.length);
+  for (const { session, credited, seen } of sessions) {
+    writer
+      .raw(session)
+      .number(credited)
+      .number(seen + 1);
   }
-  return books;
+  const { firstOpenSlot } = marks;
+  writer
+    .number(marks.lastSlot + 1)
+    .number(marks.creditTotal)
+    .number(firstOpenSlot === undefined ? 0 : firstOpenSlot + 1)
+    .number(marks.isInMaintenance ? 1 : 0)
+    .number(marks.pendingUp)
+    .number(marks.pendingUnobserved)
+    .number(creditedIn)
+    .number(today.day)
+    .number(today.up)
+    .number(today.down)
+    .number(today.unobserved)
+    .number(today.planned)
+    .number(planned.length);
+  for (const { day, slots } of planned) writer.number(day).number(slots);
+  return writer.done();
 }
 
 function readBook(reader: BlobReader): NodeBook {
@@ -201,8 +228,7 @@ function readBook(reader: BlobReader): NodeBook {
 }
 
 function listed<Item>(reader: BlobReader, read: () => Item): readonly Item[] {
-  const length = reader.number();
-  return length === 0 ? NONE : Array.from({ length }, read);
+  return Array.from({ length: reader.number() }, read);
 }
 
 /** 26 letters of base32 are 130 bits. */

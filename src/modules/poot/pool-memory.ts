@@ -3,7 +3,7 @@ import type { Node } from "@/core/node.ts";
 import { type HealthTable, type Membership, newHealthTable } from "@/core/poot/membership.ts";
 import { newPresence, type PresenceTable } from "@/core/poot/presence.ts";
 import type { Slot } from "@/core/poot/slot.ts";
-import { type NodeBook, newBook } from "./node-book.ts";
+import { type Books, type NodeBook, newBook } from "./node-book.ts";
 
 /** What the process remembers of one pool. */
 export interface PoolMemory {
@@ -12,7 +12,7 @@ export interface PoolMemory {
   readonly presence: PresenceTable;
   readonly health: HealthTable;
   /** What the last close wrote, node by node. */
-  readonly books: Map<NodeId, NodeBook>;
+  books: Books;
   /** The last slot of nodes that left the pool in an interval that is not closed yet. */
   readonly leftIn: Map<NodeId, Slot>;
   /** The first slot after the interval closed last. */

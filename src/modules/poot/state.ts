@@ -2,7 +2,7 @@ import type { PoolId } from "@/core/ids.ts";
 import { intervalFirstSlot } from "@/core/poot/slot.ts";
 import { WEIGHT_USUAL } from "@/core/specialization.ts";
 import { PoolError } from "@/std/errors.ts";
-import { bookInNewEpoch, readBooks } from "./node-book.ts";
+import { Books, booksInNewEpoch } from "./node-book.ts";
 import type { PootParts, PootSettings, PootState } from "./parts.ts";
 import { PoolClock } from "./pool-clock.ts";
 import { newPoolMemory, type PoolMemory } from "./pool-memory.ts";
@@ -43,11 +43,9 @@ export async function readMemory(state: PootState, memory: PoolMemory): Promise<
   const lastClosed = await readLastClosed(database, memory.pool, epoch);
   if (lastClosed !== undefined) memory.closedUntil = lastClosed + settings.slotsPerInterval;
   if (!stored) return;
-  memory.books.clear();
-  for (const [node, book] of readBooks(stored.blob)) {
-    const isOld = Number(stored.epoch) !== epoch;
-    memory.books.set(node, isOld ? bookInNewEpoch(book, state.epochSlot) : book);
-  }
+  const books = Books.read(stored.blob);
+  const isOld = Number(stored.epoch) !== epoch;
+  memory.books = isOld ? booksInNewEpoch(books, state.epochSlot) : books;
 }
 
 /** A memory of a pool that begins now. */
@@ -55,7 +53,7 @@ export function emptyMemory(state: PootState, pool: PoolId): PoolMemory {
   const { slotsPerInterval } = state.parts.settings;
   const slot = state.poolClock.step().highestSlot;
   const closedUntil = intervalFirstSlot(slot, slotsPerInterval);
-  return newPoolMemory(pool, { books: new Map(), closedUntil }, { slot, slotsPerInterval });
+  return newPoolMemory(pool, { books: new Books(), closedUntil }, { slot, slotsPerInterval });
 }
 
 function clockRow(settings: PootSettings, slot: number): Omit<ClockRow, "id"> {

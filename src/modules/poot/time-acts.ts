@@ -1,6 +1,6 @@
 import type { Caller } from "@/core/caller.ts";
 import { PoolError } from "@/std/errors.ts";
-import { bookInNewEpoch } from "./node-book.ts";
+import { booksInNewEpoch } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
 import { saveEpoch, saveHighestSlot } from "./records.ts";
 import { emptyMemory } from "./state.ts";
@@ -36,7 +36,7 @@ export async function rewindTime(state: PootState, caller: Caller): Promise<void
   state.epochSlot = highestSlot;
   for (const [pool, { books }] of state.pools) {
     const memory = emptyMemory(state, pool);
-    for (const [node, book] of books) memory.books.set(node, bookInNewEpoch(book, highestSlot));
+    memory.books = booksInNewEpoch(books, highestSlot);
     state.pools.set(pool, memory);
   }
 }
