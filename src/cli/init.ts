@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
 import { initModules } from "@/app.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import { PoolError } from "@/std/errors.ts";
@@ -8,24 +7,30 @@ import { openLog } from "./logging.ts";
 import { leaveMarker, requireNotVanished } from "./marker.ts";
 import { print } from "./output.ts";
 import { EXIT } from "./refusals.ts";
+import { writeWholeFile } from "./whole-file.ts";
 
 /** What `init` may be told. */
 export interface InitFlags extends ConfigFlags {
   readonly name?: string | undefined;
   readonly kind?: string | undefined;
+  readonly org?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
 /** Makes data folder, keys, CA, certificates, operator token and a default pool; repeating it changes nothing. */
 export async function init(flags: InitFlags): Promise<number> {
+  const made = Promise.withResolvers<Made>();
+  const { name = "default", kind = "main", org } = flags;
+  const modules = initModules({ name, kind, org, done: made.resolve });
   const wanted = flags.config === undefined ? flags : { ...flags, config: ensureFile(flags) };
   const loaded = loadConfiguration(wanted);
   const dataDir = String(loaded.configuration.value("storage.data_dir"));
   requireNotVanished(loaded.file, dataDir);
   if (!loaded.fileExists) writeFirstConfig(loaded.file, dataDir);
-  const made = await initialise(loaded, flags);
-  leaveMarker(loaded.file, dataDir, made.installationId);
-  tell(made, loaded, dataDir, flags);
+  await initialise(loaded, modules);
+  const installation = await made.promise;
+  leaveMarker(loaded.file, dataDir, installation.installationId);
+  tell(installation, loaded, dataDir, flags);
   return EXIT.done;
 }
 
@@ -36,15 +41,14 @@ interface Made {
   readonly fresh: boolean;
 }
 
-async function initialise(loaded: LoadedConfiguration, flags: InitFlags): Promise<Made> {
-  const made = Promise.withResolvers<Made>();
-  const wanted = { name: flags.name ?? "default", kind: flags.kind ?? "main", done: made.resolve };
-  const log = openLog(loaded.configuration);
+async function initialise(
+  { configuration }: LoadedConfiguration,
+  modules: ReturnType<typeof initModules>,
+): Promise<void> {
+  const log = openLog(configuration);
   log.level = "warn";
-  const { configuration } = loaded;
-  const kernel = await Kernel.start(initModules(wanted), { log, configuration });
+  const kernel = await Kernel.start(modules, { log, configuration });
   await kernel.stop();
-  return made.promise;
 }
 
 /** `--config` names a file that `init` may make. */
@@ -63,8 +67,7 @@ storage:
   data_dir: ${JSON.stringify(dataDir)}
 `;
   try {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text, { flag: "wx", mode: 0o644 });
+    writeWholeFile(file, text);
   } catch (error) {
     throw new PoolError(
       "denied",
@@ -97,8 +100,15 @@ function tell(made: Made, loaded: LoadedConfiguration, dataDir: string, flags: I
     ["configuration", loaded.file],
   ]);
   const same = [
-    flags.config === undefined ? "" : ` --config ${flags.config}`,
-    loaded.configuration.origin("storage.data_dir") === "flag" ? ` --data ${flags.data}` : "",
+    flags.config === undefined ? "" : ` --config ${asTyped(flags.config)}`,
+    loaded.configuration.origin("storage.data_dir") === "flag"
+      ? ` --data ${asTyped(flags.data ?? "")}`
+      : "",
   ].join("");
   print.line(`Next: galaxy-pool serve${same}, then: galaxy-pool token create${same}`);
+}
+
+/** A word as a shell takes it. */
+function asTyped(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

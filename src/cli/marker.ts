@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { toHex, utf8 } from "@/std/bytes.ts";
 import { sha256 } from "@/std/crypto.ts";
 import { PoolError } from "@/std/errors.ts";
+import { writeWholeFile } from "./whole-file.ts";
 
 /** What `init` leaves beside the configuration, so that an unmounted disk is not mistaken for a new pool. */
 interface Marker {
@@ -25,8 +26,7 @@ export function leaveMarker(configFile: string, dataDir: string, installationId:
     installation_id: installationId,
     initialised_at: new Date().toISOString(),
   };
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(marker, null, 2)}\n`, { mode: 0o644 });
+  writeWholeFile(path, `${JSON.stringify(marker, null, 2)}\n`);
 }
 
 /** Refuses an empty data folder whose marker says that it should not be empty (`data.vanished`). */

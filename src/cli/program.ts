@@ -71,6 +71,7 @@ function addInit(program: Command, outcome: Outcome): void {
     .description("make the data folder, keys, CA, operator token and a default pool")
     .option("--name <name>", "name of the default pool", "default")
     .option("--kind <kind>", "main, test, dev or enterprise", "main")
+    .option("--org <org>", "the organization the default pool belongs to")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  galaxy-pool init --config ./pool.yaml --data ./pool")
     .action(async (flags) => {

@@ -41,6 +41,18 @@ export interface PoolChanges {
 /** What a pool says of itself. */
 export type PoolTerms = Pick<PoolRecord, "name" | "kind" | "org" | "ownMaxNodes">;
 
+/** The kind a word names; refuses any other word (`pool.invalid`). */
+export function poolKindOf(text: string): PoolKind {
+  const kind = POOL_KINDS.find((known) => known === text);
+  if (kind) return kind;
+  throw poolInvalid([{ path: "kind", message: `must be one of ${POOL_KINDS.join(", ")}` }]);
+}
+
+/** The terms of a new pool; refuses what is malformed (`pool.invalid`). */
+export function newTerms(wanted: PoolChanges): PoolTerms {
+  return changedTerms({ name: "", kind: "main", org: undefined, ownMaxNodes: undefined }, wanted);
+}
+
 /** The terms after changes; refuses what is malformed (`pool.invalid`). */
 export function changedTerms(terms: PoolTerms, wanted: PoolChanges): PoolTerms {
   const { name = terms.name, kind = terms.kind, org, maxNodes } = wanted;

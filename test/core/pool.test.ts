@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { refusalCode } from "#test/support/refusal-code.ts";
-import { changedTerms, type PoolTerms } from "@/core/pool.ts";
+import { changedTerms, newTerms, type PoolTerms, poolKindOf } from "@/core/pool.ts";
 
 const HOME: PoolTerms = { name: "home", kind: "main", org: undefined, ownMaxNodes: undefined };
 
@@ -34,5 +34,15 @@ describe("the terms of a pool", () => {
     expect(changedTerms(full, {})).toEqual(full);
     const bare = { ...full, org: undefined, ownMaxNodes: undefined };
     expect(changedTerms(full, { org: null, maxNodes: null })).toEqual(bare);
+  });
+
+  test("of a new pool begin with kind main and nothing else", () => {
+    expect(newTerms({ name: "home" })).toEqual(HOME);
+    expect(refusalCode(() => newTerms({}))).toBe("pool.invalid");
+  });
+
+  test("know a kind by its word", () => {
+    expect(poolKindOf("dev")).toBe("dev");
+    expect(refusalCode(() => poolKindOf("cluster"))).toBe("pool.invalid");
   });
 });

@@ -11,6 +11,7 @@ export interface FirstPool {
   readonly id: PoolId;
   readonly name: string;
   readonly kind: PoolKind;
+  readonly org?: string | undefined;
 }
 
 const FILE = "first-pool.json";
@@ -19,12 +20,12 @@ const FILE = "first-pool.json";
 export function makeFirstPool(
   files: Files,
   random: Random,
-  terms: { readonly name: string; readonly kind: PoolKind },
+  { name, kind, org }: Omit<FirstPool, "id">,
 ): FirstPool {
   const known = readFirstPool(files);
   if (known) return known;
   const { id } = new PoolKeys(files, random).create();
-  const pool = { id, name: terms.name, kind: terms.kind };
+  const pool = { id, name, kind, org };
   files.write(FILE, `${JSON.stringify(pool)}\n`);
   return pool;
 }

@@ -1,14 +1,15 @@
-import { POOL_KINDS, type PoolKind } from "@/core/pool.ts";
+import { newTerms, poolKindOf } from "@/core/pool.ts";
 import { type AnyModule, defineModule } from "@/kernel/module.ts";
 import { toBase32 } from "@/std/bytes.ts";
-import { PoolError } from "@/std/errors.ts";
 import { makeFirstPool } from "./first-pool.ts";
 import { initialise } from "./initialise.ts";
 
 /** What `init` wants, and whom it tells. */
 export interface InitTerms {
+  /** What the first pool is to be. */
   readonly name: string;
   readonly kind: string;
+  readonly org?: string | undefined;
   readonly done: (made: {
     readonly installationId: string;
     readonly pin: string;
@@ -17,26 +18,19 @@ export interface InitTerms {
   }) => void;
 }
 
-/** Makes a new installation: keys, CA, and the keys of its first pool. Repeating it changes nothing. */
-export function initialisation(terms: InitTerms): AnyModule {
+/**
+ * Makes a new installation: keys, CA, and the keys of its first pool. Repeating it changes nothing.
+ * A pool that could not be is refused at once: its row is written only at the first start.
+ */
+export function initialisation({ name, kind, org, done }: InitTerms): AnyModule {
+  const wanted = newTerms({ name, kind: poolKindOf(kind), org });
   return defineModule({
     name: "initialisation",
     needs: ["files", "certificates", "random", "clock"],
     async start({ files, certificates, random, clock }) {
-      const kind = kindOf(terms.kind);
       const made = await initialise({ files, certificates, random, nowMs: clock.now() });
-      const pool = makeFirstPool(files, random, { name: terms.name, kind });
-      terms.done({ installationId: made.id, pin: toBase32(made.pin), pool, fresh: made.created });
+      const pool = makeFirstPool(files, random, wanted);
+      done({ installationId: made.id, pin: toBase32(made.pin), pool, fresh: made.created });
     },
   });
-}
-
-function kindOf(text: string): PoolKind {
-  const kind = POOL_KINDS.find((known) => known === text);
-  if (kind) return kind;
-  throw new PoolError(
-    "invalid",
-    "pool.invalid",
-    `"${text}" is no kind of pool; choose ${POOL_KINDS.join(", ")}.`,
-  );
 }

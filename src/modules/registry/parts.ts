@@ -11,7 +11,13 @@ import type { RegistrySettings } from "./settings.ts";
 interface PoolKeys {
   createPool(): PoolIdentity | Promise<PoolIdentity>;
   /** A pool whose keys were made before its row. */
-  firstPool?(): (PoolIdentity & { readonly name: string; readonly kind: PoolKind }) | undefined;
+  firstPool?(): FirstPool | undefined;
+}
+
+interface FirstPool extends PoolIdentity {
+  readonly name: string;
+  readonly kind: PoolKind;
+  readonly org?: string | undefined;
 }
 
 interface PoolIdentity {

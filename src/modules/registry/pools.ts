@@ -2,6 +2,7 @@ import { type Caller, systemCaller } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import {
   changedTerms,
+  newTerms,
   type Pool,
   type PoolChanges,
   type PoolRecord,
@@ -69,8 +70,8 @@ export class Pools {
   async adoptFirst(): Promise<void> {
     const first = this.#parts.authority.firstPool?.();
     if (!first || (await wasPool(this.#parts.database, first.id))) return;
-    const { name, kind } = first;
-    await this.create(systemCaller("registry"), { name, kind }, () => [], first);
+    const { name, kind, org } = first;
+    await this.create(systemCaller("registry"), { name, kind, org }, () => [], first);
   }
 
   /** A new pool; its keys are made unless they are there already. */
@@ -80,8 +81,7 @@ export class Pools {
     also: Also<Pool> = () => [],
     keys?: PoolKeyOf,
   ): Promise<Pool> {
-    const usual = { name: "", kind: "main", org: undefined, ownMaxNodes: undefined } as const;
-    const terms = changedTerms(usual, wanted);
+    const terms = newTerms(wanted);
     this.#requireRoom();
     this.#requireFreeName(terms.name);
     const { id, publicKey } = keys ?? (await this.#parts.authority.createPool());
