@@ -3,6 +3,7 @@ import type { NodeId, PoolId } from "@/core/ids.ts";
 import {
   type AccountId,
   type AccountSums,
+  availableOf,
   nodeAccount,
   openAccount,
 } from "@/core/ledger/account.ts";
@@ -57,6 +58,26 @@ export async function readStandingOfAll(
   for (const row of await query.groupBy("kind").execute()) sums.set(row.kind, row);
   const sumOf = (kind: string) => sums.get(kind) ?? { kind, dp: 0n, dq: 0n, cp: 0n, cq: 0n };
   return standingOf({ owed: sumOf("owed"), payable: sumOf("payable") }, unbooked);
+}
+
+/** The nodes of a pool to which something may be paid, by id. */
+export async function readPayable(
+  database: Database,
+  pool: PoolId,
+): Promise<readonly { readonly node: NodeId; readonly payable: bigint }[]> {
+  const rows = await database.sql
+    .selectFrom("account")
+    .selectAll()
+    .where("id", ">=", `node:${pool}:`)
+    .where("id", "<", `node:${pool};`)
+    .where("kind", "=", "payable")
+    .where((is) => is(is("dp", "+", is.ref("dq")), "<", is.ref("cp")))
+    .orderBy("id")
+    .execute();
+  return rows.map((row) => {
+    const [, , node] = row.id.split(":");
+    return { node: node as NodeId, payable: availableOf(row) };
+  });
 }
 
 /** What is earned and not booked of one node, without the pool's fee. */

@@ -1,16 +1,16 @@
-import type { Logger } from "pino";
 import type { Violation } from "@/core/ledger/check.ts";
+import type { ModuleContext } from "@/kernel/module.ts";
 
 const DAY_MS = 86_400_000;
 
 /** Checks all books once per UTC day, and at the start. */
 export class NightlyCheck {
   readonly #check: () => Promise<readonly Violation[]>;
-  readonly #log: Pick<Logger, "info" | "error">;
+  readonly #log: ModuleContext<unknown>["log"];
   #day = -1;
   #found: readonly Violation[] | undefined;
 
-  constructor(check: () => Promise<readonly Violation[]>, log: Pick<Logger, "info" | "error">) {
+  constructor(check: () => Promise<readonly Violation[]>, log: ModuleContext<unknown>["log"]) {
     this.#check = check;
     this.#log = log;
   }

@@ -1,4 +1,5 @@
 import type { Logger } from "@/kernel/log.ts";
+import type { ModuleContext } from "@/kernel/module.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Poot } from "@/modules/poot/service.ts";
@@ -16,7 +17,7 @@ export type CreditSource = Pick<
 export interface LedgerParts {
   readonly database: Database;
   readonly clock: Clock;
-  readonly log: Pick<Logger, "info" | "warn" | "error">;
+  readonly log: ModuleContext<unknown>["log"];
   readonly audit: Audit;
   readonly authority: Pick<Authority, "poolKey">;
   readonly registry: Pick<Registry, "findNode" | "getNode" | "findPool" | "getPool">;

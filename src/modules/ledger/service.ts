@@ -9,7 +9,14 @@ import { cuOf, firstRating, owedBy } from "@/core/tariff.ts";
 import type { Write } from "@/ports/database.ts";
 import { assert } from "@/std/assert.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
-import { type NodeAt, readStandingOfAll, readStandings, unbookedNet } from "./balances.ts";
+import { Turns } from "@/std/turns.ts";
+import {
+  type NodeAt,
+  readPayable,
+  readStandingOfAll,
+  readStandings,
+  unbookedNet,
+} from "./balances.ts";
 import { type BookerState, bookPart, nextGroup } from "./booker.ts";
 import { readProgress, readRatings } from "./bookings.ts";
 import { convertDue, listDue } from "./day-budget.ts";
@@ -20,7 +27,6 @@ import { checkTables } from "./self-check.ts";
 import { type SignedStatement, type StatementRequest, statementOf } from "./statements.ts";
 import { Tariffs } from "./tariffs.ts";
 import { insertTransfers, readTransfers } from "./transfers.ts";
-import { Turns } from "./turns.ts";
 import { type BookKey, Unbooked } from "./unbooked.ts";
 
 const PAGE = 50;
@@ -108,6 +114,11 @@ export class Ledger {
       await this.#refresh();
       return readStandings(this.#parts.database, nodes, (key) => this.#net(key));
     });
+  }
+
+  /** Who has something payable at a pool, by node, as far as it is booked. */
+  payable(pool: PoolId): Promise<readonly { readonly node: NodeId; readonly payable: bigint }[]> {
+    return readPayable(this.#parts.database, pool);
   }
 
   /** What all nodes have together. */

@@ -92,9 +92,13 @@ declare module "@/ports/database.ts" {
 const SUMS = ["dp", "dq", "cp", "cq"]
   .map((side) => `${side} {int} NOT NULL CHECK (${side} >= 0)`)
   .join(", ");
+/** Ids are compared byte by byte, as SQLite always does. */
+const BYTEWISE = ' COLLATE "C"';
 const INT64_MAX = "9223372036854775807";
 
-const ACCOUNT_COLUMNS = `id TEXT NOT NULL PRIMARY KEY, ledger {int} NOT NULL,
+const accountColumns = (
+  collation: string,
+) => `id TEXT${collation} NOT NULL PRIMARY KEY, ledger {int} NOT NULL,
   kind TEXT NOT NULL, guard {int} NOT NULL CHECK (guard IN (0, 1, 2)), ${SUMS},
   CHECK (dp <= ${INT64_MAX} - dq), CHECK (cp <= ${INT64_MAX} - cq)`;
 
@@ -106,12 +110,12 @@ export const LEDGER_MIGRATIONS: readonly Migration[] = [
   {
     name: "ledger/0001-transfers",
     sqlite: [
-      `CREATE TABLE account (${ACCOUNT_COLUMNS}) STRICT, WITHOUT ROWID`,
+      `CREATE TABLE account (${accountColumns("")}) STRICT, WITHOUT ROWID`,
       `CREATE TABLE transfer (seq INTEGER PRIMARY KEY AUTOINCREMENT, ${transferColumns("")}) STRICT`,
     ],
     postgres: [
-      `CREATE TABLE account (${ACCOUNT_COLUMNS})`,
-      `CREATE TABLE transfer (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ${transferColumns(' COLLATE "C"')})`,
+      `CREATE TABLE account (${accountColumns(BYTEWISE)})`,
+      `CREATE TABLE transfer (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ${transferColumns(BYTEWISE)})`,
     ],
   },
   {
@@ -151,11 +155,10 @@ function bookingTable(options: string): string {
     matured {int} NOT NULL CHECK (matured IN (0, 1)), PRIMARY KEY (slot, pool)) ${options}`;
 }
 
-/** Ids sort byte by byte on both databases. */
 function transferColumns(collation: string): string {
   return `id TEXT${collation} NOT NULL UNIQUE, ledger {int} NOT NULL,
-    from_account TEXT NOT NULL REFERENCES account (id),
-    to_account TEXT NOT NULL REFERENCES account (id),
+    from_account TEXT${collation} NOT NULL REFERENCES account (id),
+    to_account TEXT${collation} NOT NULL REFERENCES account (id),
     amount {int} NOT NULL CHECK (amount > 0), kind {int} NOT NULL CHECK (kind IN (0, 1, 2, 3)),
     pending_id TEXT${collation} REFERENCES transfer (id), code TEXT NOT NULL, ref TEXT NOT NULL,
     at {int} NOT NULL, CHECK (from_account <> to_account)`;
