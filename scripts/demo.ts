@@ -26,7 +26,7 @@ poot:
   slot_seconds: 1
   interval_seconds: 5
   tariff: { usdt_per_hour: "3.6" }
-payout: { threshold_usdt: "0.008", interval_seconds: 5 }
+payout: { threshold_usdt: "0.008", interval_seconds: 10 }
 logging: { level: WARN }
 `;
 
