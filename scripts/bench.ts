@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { closing } from "./bench/closing.ts";
+import { idle, ready, resident } from "./bench/executable.ts";
 import {
   type BenchOptions,
   type Figure,
@@ -10,6 +12,10 @@ import {
   shown,
 } from "./bench/figure.ts";
 import { stream, unary } from "./bench/heartbeats.ts";
+import { memory } from "./bench/memory.ts";
+import { nodeList } from "./bench/node-list.ts";
+import { registrations } from "./bench/registrations.ts";
+import { written } from "./bench/written.ts";
 
 /**
  * Measures this pool beside what it is compared with, and prints a table: `--only NAME` (may be
@@ -17,7 +23,18 @@ import { stream, unary } from "./bench/heartbeats.ts";
  * unless something crashed.
  */
 
-const FIGURES: readonly Figure[] = [unary, stream];
+const FIGURES: readonly Figure[] = [
+  unary,
+  stream,
+  nodeList,
+  registrations,
+  closing,
+  memory,
+  resident,
+  ready,
+  idle,
+  written,
+];
 
 async function bench(words: readonly string[]): Promise<void> {
   const only = valuesOf(words, "--only");
@@ -26,6 +43,7 @@ async function bench(words: readonly string[]): Promise<void> {
   if (unknown !== undefined) throw new Error(`no figure ${unknown}; there are ${names()}`);
   // Not /tmp: it is often memory, and the disk is part of what is measured.
   const folder = mkdtempSync(join(process.env["TMPDIR"] ?? "/var/tmp", "galaxy-bench-"));
+  chmodSync(folder, 0o711);
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
   const database = valuesOf(words, "--database")[0] === "postgres" ? "postgres" : "sqlite";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { settled, TestClock } from "#test/support/clock.ts";
-import { initModules, poolModules } from "@/app.ts";
+import { poolModules } from "@/app.ts";
 import { loadConfiguration } from "@/cli/configuration.ts";
 import { openLog } from "@/cli/logging.ts";
 import { systemCaller } from "@/core/caller.ts";
@@ -38,6 +38,7 @@ export interface Reached {
   readonly slotSeconds: number;
 }
 
+const ROOT = join(import.meta.dir, "../..");
 const SYSTEM = systemCaller("bench");
 const TOGETHER = 500;
 const SETTINGS = [
@@ -65,12 +66,8 @@ export class BenchPool {
 
   static async open({ folder, clock: kind, set = [] }: PoolTerms): Promise<BenchPool> {
     const clock = kind === "turned" ? new TestClock(Date.now()) : undefined;
-    const loaded = configurationIn(folder, set);
-    const { configuration } = loaded;
+    const { configuration } = configurationIn(folder, set);
     const log = openLog(configuration);
-    const terms = { name: "bench", kind: "main", done: () => {} };
-    const first = await Kernel.start(initModules(terms), { log, configuration });
-    await first.stop();
     const isPostgres = String(configuration.value("database.url")).startsWith("postgres");
     const modules = withClock(poolModules(isPostgres ? "postgres" : "sqlite"), clock);
     const kernel = await Kernel.start(modules, { log, configuration, onFatal: endWith });
@@ -164,6 +161,9 @@ function configurationIn(folder: string, set: readonly string[]) {
   const { data, config } = placesIn(folder);
   mkdirSync(dirname(config), { recursive: true });
   writeFileSync(config, `storage:\n  data_dir: ${JSON.stringify(data)}\n`);
+  const words = ["src/main.ts", "init", "--config", config, "--json"];
+  const first = Bun.spawnSync([process.execPath, ...words], { cwd: ROOT, env: {} });
+  if (first.exitCode !== 0) throw new Error(`the pool was not made: ${first.stderr}`);
   const log = `logging.file=${join(folder, "pool.log")}`;
   return loadConfiguration({ config, set: [...SETTINGS, log, ...set] }, {});
 }

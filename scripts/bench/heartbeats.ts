@@ -3,6 +3,7 @@ import { numbersFrom, seedOf } from "./bench-pool.ts";
 import { type BenchAuthority, createAuthority, SERVER_NAME } from "./certificates.ts";
 import { Child } from "./child.ts";
 import { openClient, type Side } from "./client-child.ts";
+import { POOL_NAME, STREAM_PATH } from "./connected-child.ts";
 import { ECHO_PATH, openEcho } from "./echo-child.ts";
 import { Etcd } from "./etcd.ts";
 import { type BenchOptions, type Figure, type Measured, median } from "./figure.ts";
@@ -10,9 +11,7 @@ import type { Burst } from "./lines.ts";
 import { openPool } from "./pool-child.ts";
 import { cpuMs } from "./processes.ts";
 
-const POOL_NAME = "pool.galaxy-pool.internal";
 const HEARTBEAT_PATH = "/galaxy.pool.v1.Registry/Heartbeat";
-const STREAM_PATH = "/galaxy.pool.v1.Registry/HeartbeatStream";
 const CLIENTS = 2;
 const NODES_PER_CLIENT = 250;
 const WINDOW = 64;

@@ -79,6 +79,14 @@ export class Lines {
     });
   }
 
+  /** Sends one message on one line's stream; answers with what comes back. */
+  ask(at: number, message: Buffer): Promise<Buffer> {
+    return new Promise((resolve) => {
+      this.#done[at] = resolve;
+      this.#streams[at]?.write(message);
+    });
+  }
+
   close(): void {
     for (const client of this.#clients) client.close();
   }
