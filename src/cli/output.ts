@@ -6,12 +6,12 @@ const DASH = "–";
 /** Everything a command says on standard output goes through here. */
 export const print = {
   line(text: string): void {
-    write(`${text}\n`);
+    process.stdout.write(`${text}\n`);
   },
 
   /** One JSON document with a schema version, for programs. */
   json(document: Readonly<Record<string, unknown>>): void {
-    write(`${JSON.stringify({ schema_version: 1, ...document }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ schema_version: 1, ...document }, null, 2)}\n`);
   },
 
   /** Names and values, one a line, aligned. */
@@ -36,14 +36,10 @@ export const print = {
 };
 
 /** Whoever reads may have had enough (`| head`): then the command is simply over. */
-function write(text: string): void {
-  try {
-    process.stdout.write(text);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(0);
-    throw error;
-  }
-}
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
 
 function cellText(value: Cell): string {
   return value === null || value === undefined || value === "" ? DASH : String(value);
