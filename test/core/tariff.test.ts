@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { refusalCode } from "#test/support/refusal-code.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import {
   accrualOf,
   appendTariff,
@@ -14,7 +15,6 @@ import {
   tariffAt,
   weightOf,
 } from "@/core/tariff.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 
 const first: Tariff = { fromSlot: 0, microPerHour: 10_000n, weights: {} };
 const second: Tariff = { fromSlot: 100, microPerHour: 20_001n, weights: { storage: 500 } };

@@ -1,3 +1,4 @@
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { type NodeId, nodeIdOf, type PoolId, poolIdOf } from "@/core/ids.ts";
 import { availableOf, balanceOf, hotAccount, nodeAccount } from "@/core/ledger/account.ts";
 import {
@@ -19,7 +20,6 @@ import {
   type SettleAnswer,
 } from "@/core/payout/machine.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 
 /** A way of doing it wrong that the run must notice. */
 export type PayoutMutant = "none" | "push_before_store" | "timeout_is_failure";

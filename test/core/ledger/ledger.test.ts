@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { refusalCode } from "#test/support/refusal-code.ts";
+import { seededRandom } from "#test/support/seeded-random.ts";
 import { type NodeId, nodeIdOf, type PoolId, poolIdOf } from "@/core/ids.ts";
 import { balanceOf, hotAccount, nodeAccount } from "@/core/ledger/account.ts";
 import {
@@ -18,7 +19,6 @@ import { accountsTouched } from "@/core/ledger/ledger.ts";
 import { MemoryLedger } from "@/core/ledger/memory-ledger.ts";
 import { AMOUNT_MAX, type Transfer } from "@/core/ledger/transfer.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { seededRandom } from "#test/support/seeded-random.ts";
 
 const pool: PoolId = poolIdOf(utf8("pool"));
 const node: NodeId = nodeIdOf(utf8("node"));
