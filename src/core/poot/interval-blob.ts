@@ -33,23 +33,48 @@ const U32_MAX = 0xffffffff;
 const SLOTS = { none: 0, allUp: 1, listed: 2 } as const;
 
 /**
- * The bytes of an interval. What can be computed is left out: tags, the pool's key, the hash and
- * the node key of each ACK; slots are written as distances, and a node that was always UP as one
- * byte. A node with a claim takes about 300 bytes, one without about 20.
+ * Writes the bytes of an interval, node by node. What can be computed is left out: tags, the pool's
+ * key, the hash and the node key of each ACK; slots are written as distances, and a node that was
+ * always UP as one byte. A node with a claim takes about 300 bytes, one without about 20.
  */
-export function encodeIntervalBlob(blob: IntervalBlob): Uint8Array {
-  const { interval, slotSeconds, gapFrom, poolKey, nodes } = blob;
-  assert(gapFrom <= interval.firstSlot, "a gap lies before its interval");
-  const writer = new BlobWriter()
-    .number(VERSION)
-    .number(interval.epoch)
-    .number(interval.firstSlot)
-    .number(interval.slots)
-    .number(slotSeconds)
-    .number(interval.firstSlot - gapFrom)
-    .raw(poolKey)
-    .number(nodes.length);
-  for (const node of nodes) writeNode(writer, blob, node);
+export class IntervalBlobWriter {
+  readonly #writer: BlobWriter;
+  readonly #head: Omit<IntervalBlob, "nodes">;
+  #left: number;
+
+  /** So many nodes will follow. */
+  constructor(head: Omit<IntervalBlob, "nodes">, count: number) {
+    const { interval, slotSeconds, gapFrom, poolKey } = head;
+    assert(gapFrom <= interval.firstSlot, "a gap lies before its interval");
+    this.#head = head;
+    this.#left = count;
+    this.#writer = new BlobWriter()
+      .number(VERSION)
+      .number(interval.epoch)
+      .number(interval.firstSlot)
+      .number(interval.slots)
+      .number(slotSeconds)
+      .number(interval.firstSlot - gapFrom)
+      .raw(poolKey)
+      .number(count);
+  }
+
+  add(node: BlobNode): void {
+    this.#left -= 1;
+    writeNode(this.#writer, this.#head, node);
+  }
+
+  /** The finished blob. */
+  done(): Uint8Array {
+    assert(this.#left === 0, "a blob holds as many nodes as it says");
+    return this.#writer.done();
+  }
+}
+
+/** The bytes of an interval. */
+export function encodeIntervalBlob({ nodes, ...head }: IntervalBlob): Uint8Array {
+  const writer = new IntervalBlobWriter(head, nodes.length);
+  for (const node of nodes) writer.add(node);
   return writer.done();
 }
 

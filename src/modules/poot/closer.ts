@@ -1,16 +1,14 @@
 import type { NodeId } from "@/core/ids.ts";
 import type { CloseContext, ClosedNode, CloseNode } from "@/core/poot/closing.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
-import { encodeIntervalBlob } from "@/core/poot/interval-blob.ts";
-import type { SessionMarks } from "@/core/poot/marks.ts";
+import { IntervalBlobWriter } from "@/core/poot/interval-blob.ts";
 import { dropHealth } from "@/core/poot/membership.ts";
 import { forgetNode, settleNode } from "@/core/poot/presence.ts";
 import { type Interval, intervalFirstSlot, intervalLastSlot, type Slot } from "@/core/poot/slot.ts";
-import { countedWeight } from "@/core/specialization.ts";
-import { sameBytes } from "@/std/bytes.ts";
 import { isRefusal } from "@/std/errors.ts";
+import { candidatesOf, closeNodeOf } from "./candidates.ts";
 import type { Figures } from "./figures.ts";
-import { addPlanned, addToDay, keptSessions, type NodeBook, plannedBefore } from "./node-book.ts";
+import { bookAfter, type PackedBook, packBook } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
 import { bookOf, membershipIn, type PoolMemory } from "./pool-memory.ts";
 import {
@@ -20,8 +18,9 @@ import {
   saveBooks,
   saveHighestSlot,
 } from "./records.ts";
+import { inTurns, othersTurn } from "./turns.ts";
 
-/** How many nodes are closed before others get their turn: about two milliseconds. */
+/** After so many nodes others get their turn: about two milliseconds. */
 const NODES_PER_TURN = 50;
 
 /** What a closed interval is about to change. */
@@ -29,7 +28,7 @@ interface Closing {
   readonly memory: PoolMemory;
   readonly context: CloseContext;
   readonly nodes: readonly ClosedNode[];
-  readonly books: ReadonlyMap<NodeId, NodeBook>;
+  readonly books: ReadonlyMap<NodeId, PackedBook>;
 }
 
 /** What the closer works with. */
@@ -111,86 +110,46 @@ export class Closer {
       gapFrom: Math.min(memory.closedUntil, interval.firstSlot),
     };
     const nodes = await this.#closeNodes(memory, context);
-    const closing = { memory, context, nodes, books: this.#booksAfter(memory, context, nodes) };
+    const closing = {
+      memory,
+      context,
+      nodes,
+      books: await this.#booksAfter(memory, context, nodes),
+    };
     if (nodes.length > 0 && !(await this.#commit(closing))) return false;
-    this.#settle(closing);
+    await this.#settle(closing);
     return true;
   }
 
   async #closeNodes(memory: PoolMemory, context: CloseContext): Promise<ClosedNode[]> {
+    const { interval } = context;
     const closed: ClosedNode[] = [];
-    const candidates = this.#candidates(memory, context.interval);
-    for (let at = 0; at < candidates.length; at += NODES_PER_TURN) {
-      const turn = candidates.slice(at, at + NODES_PER_TURN);
-      const part = closeInterval(context, turn);
-      for (const node of part.nodes) if (isWorthWriting(node, memory)) closed.push(node);
-      for (const left of part.leftOut) {
-        this.#parts.state.parts.log.error({ ...left }, "a node was left out of a close");
-      }
-      this.#parts.figures.leftOut(part.leftOut.length);
-      await othersTurn();
-    }
+    await inTurns(candidatesOf(memory), NODES_PER_TURN, (id) => {
+      const node = closeNodeOf(this.#parts.state, memory, { id, interval });
+      if (node) closed.push(...this.#closeNode(context, node));
+    });
     return closed;
   }
 
-  /** Nodes with rows to settle, and members whose slots have states. */
-  #candidates(memory: PoolMemory, interval: Interval): CloseNode[] {
-    const nodes = new Set<NodeId>(memory.presence.nodes.keys());
-    for (const node of memory.books.nodes()) nodes.add(node);
-    return [...nodes].flatMap((node) => this.#candidate(memory, node, interval) ?? []);
+  #closeNode(context: CloseContext, node: CloseNode): ClosedNode[] {
+    const { nodes, leftOut } = closeInterval(context, [node]);
+    const { log } = this.#parts.state.parts;
+    for (const left of leftOut) log.error({ ...left }, "a node was left out of a close");
+    if (leftOut.length > 0) this.#parts.figures.leftOut(leftOut.length);
+    return nodes.filter((closed) => isWorthWriting(closed, node));
   }
 
-  #candidate(memory: PoolMemory, id: NodeId, interval: Interval): CloseNode | undefined {
-    const { registry, settings } = this.#parts.state.parts;
-    const node = registry.findNode(id);
-    const presence = memory.presence.nodes.get(id);
-    if (!node) return undefined;
-    const membership = membershipIn(node, memory.pool);
-    if (membership !== "member" && !presence) return undefined;
-    const book = bookOf(memory, id, this.#registeredSlot(node.registeredSlot));
-    const weight = this.#parts.state.weightOf(node.specialization);
-    return {
-      node: id,
-      membership,
-      rows: presence?.sessions ?? [],
-      window: presence?.window,
-      marks: book.marks,
-      sessions: book.sessions,
-      weightPermille: countedWeight(weight, node.specializationApproved),
-      healthPermille: node.healthPermille,
-      plannedBefore: plannedBefore(book, interval.firstSlot, settings.slotSeconds),
-      statesUntil:
-        membership === "left" ? (memory.leftIn.get(id) ?? interval.firstSlot - 1) : undefined,
-    };
-  }
-
-  /** A node registered in an earlier epoch counts from this one's first slot. */
-  #registeredSlot(slot: Slot): Slot {
-    const { epochSlot, poolClock } = this.#parts.state;
-    return poolClock.time.epoch === 0 ? slot : Math.min(slot, epochSlot);
-  }
-
-  #booksAfter(
+  async #booksAfter(
     memory: PoolMemory,
-    { interval, gapFrom, slotSeconds }: CloseContext,
+    context: CloseContext,
     nodes: readonly ClosedNode[],
-  ): ReadonlyMap<NodeId, NodeBook> {
-    const now = intervalLastSlot(interval);
-    const books = new Map<NodeId, NodeBook>();
-    for (const { node, marks, sessions, rows, slots, recovered } of nodes) {
-      const before = bookOf(memory, node, interval.firstSlot);
-      const gap = {
-        from: Math.max(gapFrom, marks.firstOpenSlot ?? now),
-        to: interval.firstSlot - 1,
-      };
-      books.set(node, {
-        marks,
-        sessions: keptSessions(sessions, now, slotSeconds),
-        creditedIn: rows.length > 0 ? Number(this.#cursor + 1n) : before.creditedIn,
-        today: addToDay(before.today, { slots, recovered, gap, slotSeconds }),
-        planned: addPlanned(before.planned, slots, slotSeconds),
-      });
-    }
+  ): Promise<ReadonlyMap<NodeId, PackedBook>> {
+    const books = new Map<NodeId, PackedBook>();
+    await inTurns(nodes, NODES_PER_TURN, (closed) => {
+      const before = bookOf(memory, closed.node, context.interval.firstSlot);
+      const cursor = Number(this.#cursor + 1n);
+      books.set(closed.node, packBook(bookAfter(before, closed, { context, cursor })));
+    });
     return books;
   }
 
@@ -221,9 +180,9 @@ export class Closer {
   async #writes({ memory, context, nodes, books }: Closing) {
     const { database, clock } = this.#parts.state.parts;
     const { interval, gapFrom, slotSeconds, key } = context;
-    const poolKey = key.publicKey;
-    const blob = encodeIntervalBlob({ interval, slotSeconds, gapFrom, poolKey, nodes });
-    await othersTurn();
+    const head = { interval, slotSeconds, gapFrom, poolKey: key.publicKey };
+    const writer = new IntervalBlobWriter(head, nodes.length);
+    await inTurns(nodes, NODES_PER_TURN, (node) => writer.add(node));
     const epoch = BigInt(interval.epoch);
     const opens = nodes.flatMap(({ node, opens }) => opens.map((open) => ({ node, ...open })));
     return [
@@ -233,7 +192,7 @@ export class Closer {
         pool: memory.pool,
         first_slot: BigInt(interval.firstSlot),
         closed_at: BigInt(clock.now()),
-        blob,
+        blob: writer.done(),
       }),
       ...insertOpens(database, opens),
       saveBooks(database, { pool: memory.pool, epoch, blob: memory.books.blobWith(books) }),
@@ -242,12 +201,12 @@ export class Closer {
   }
 
   /** The memory follows the disk. */
-  #settle({ memory, context, nodes, books }: Closing): void {
+  async #settle({ memory, context, nodes, books }: Closing): Promise<void> {
     const { state } = this.#parts;
     const { interval } = context;
     memory.closedUntil = interval.firstSlot + interval.slots;
     for (const [node, book] of books) memory.books.set(node, book);
-    for (const node of nodes) settleNode(memory.presence, node);
+    await inTurns(nodes, NODES_PER_TURN, (node) => settleNode(memory.presence, node));
     this.#forgetGone(memory, interval);
     if (nodes.length === 0) return;
     this.#count(nodes);
@@ -278,17 +237,6 @@ export class Closer {
 }
 
 /** A node of which nothing was heard or paid and that is not counted changes nothing. */
-function isWorthWriting({ node, rows, slots, sessions }: ClosedNode, memory: PoolMemory): boolean {
-  if (rows.length > 0 || slots !== undefined) return true;
-  const before = memory.books.get(node)?.sessions ?? [];
-  return sessions.some((session) => !before.some((other) => isSameMark(session, other)));
-}
-
-function isSameMark(one: SessionMarks, other: SessionMarks): boolean {
-  return one.credited === other.credited && sameBytes(one.session, other.session);
-}
-
-/** Lets everybody else who waits go first: heartbeats do not wait for a whole pool. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function isWorthWriting({ rows, slots, sessions }: ClosedNode, before: CloseNode): boolean {
+  return rows.length > 0 || slots !== undefined || sessions !== before.sessions;
 }

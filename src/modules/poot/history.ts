@@ -10,6 +10,7 @@ import type { Slot } from "@/core/poot/slot.ts";
 import type { Database } from "@/ports/database.ts";
 import { type IntervalRange, readIntervalsAfter, readIntervalsOf } from "./records.ts";
 import type { IntervalRow } from "./table.ts";
+import { othersTurn } from "./turns.ts";
 
 /** Blobs read at once. */
 const PAGE = 32;
@@ -43,7 +44,7 @@ export async function* intervalsOf(
     for (const row of rows) {
       yield storedInterval(row, only);
       after = row.id;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     if (rows.length < PAGE) return;
   }

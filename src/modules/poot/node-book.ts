@@ -1,8 +1,9 @@
 import type { NodeId } from "@/core/ids.ts";
 import { BlobReader, BlobWriter } from "@/core/poot/blob-bytes.ts";
+import type { CloseContext, ClosedNode } from "@/core/poot/closing.ts";
 import { type NodeMarks, newNodeMarks, type SessionMarks } from "@/core/poot/marks.ts";
 import { RECEIPT_LIFE_SECONDS } from "@/core/poot/receipt.ts";
-import { type Slot, slotsIn } from "@/core/poot/slot.ts";
+import { intervalLastSlot, type Slot, slotsIn } from "@/core/poot/slot.ts";
 import { PLANNED_WINDOW_DAYS, type SlotCounts, type SlotStates } from "@/core/poot/slot-state.ts";
 import { recoverSlots } from "@/core/poot/uptime.ts";
 import { assert } from "@/std/assert.ts";
@@ -57,7 +58,7 @@ export function booksInNewEpoch(books: Books, epochFirstSlot: Slot): Books {
   const anew = new Books();
   for (const node of books.nodes()) {
     const book = books.get(node);
-    if (book) anew.set(node, bookInNewEpoch(book, epochFirstSlot));
+    if (book) anew.set(node, packBook(bookInNewEpoch(book, epochFirstSlot)));
   }
   return anew;
 }
@@ -77,8 +78,26 @@ function firstOpenIn({ marks }: NodeBook, epochFirstSlot: Slot): Slot | undefine
   return marks.firstOpenSlot === undefined ? undefined : epochFirstSlot;
 }
 
+/** The book after a close whose interval gets this number. */
+export function bookAfter(
+  before: NodeBook,
+  { marks, sessions, rows, slots, recovered }: ClosedNode,
+  { context, cursor }: { readonly context: CloseContext; readonly cursor: number },
+): NodeBook {
+  const { interval, gapFrom, slotSeconds } = context;
+  const now = intervalLastSlot(interval);
+  const gap = { from: Math.max(gapFrom, marks.firstOpenSlot ?? now), to: interval.firstSlot - 1 };
+  return {
+    marks,
+    sessions: keptSessions(sessions, now, slotSeconds),
+    creditedIn: rows.length > 0 ? cursor : before.creditedIn,
+    today: addToDay(before.today, { slots, recovered, gap, slotSeconds }),
+    planned: addPlanned(before.planned, slots, slotSeconds),
+  };
+}
+
 /** Sessions worth keeping, the newest first: those a receipt may still come of, and the newest. */
-export function keptSessions(
+function keptSessions(
   sessions: readonly SessionMarks[],
   now: Slot,
   slotSeconds: number,
@@ -90,7 +109,7 @@ export function keptSessions(
 }
 
 /** What a close adds to a node's day. */
-export interface DayAddition {
+interface DayAddition {
   readonly slots: SlotStates | undefined;
   readonly recovered: number;
   /** Slots before these in which the pool was not running; none is counted twice. */
@@ -104,7 +123,7 @@ export function dayOfSlot(slot: Slot, slotSeconds: number): number {
 }
 
 /** The day's counts with a closed interval; a later day begins at zero. */
-export function addToDay(today: DayCounts, addition: DayAddition): DayCounts {
+function addToDay(today: DayCounts, addition: DayAddition): DayCounts {
   const { slots, recovered, gap, slotSeconds } = addition;
   if (!slots) return today;
   const day = dayOfSlot(slots.from + slots.states.length - 1, slotSeconds);
@@ -124,7 +143,7 @@ export function plannedBefore(book: NodeBook, slot: Slot, slotSeconds: number): 
 }
 
 /** The planned slots of the last month with those of a closed interval. */
-export function addPlanned(
+function addPlanned(
   planned: readonly PlannedDay[],
   slots: SlotStates | undefined,
   slotSeconds: number,
@@ -137,9 +156,12 @@ export function addPlanned(
   return [...before.filter((other) => other.day !== day), { day, slots: same + added }];
 }
 
+/** The bytes of a book. */
+export type PackedBook = Uint8Array;
+
 /** The books of a pool by node. They are kept as bytes: a book as objects takes five times as much. */
 export class Books {
-  readonly #packed = new Map<NodeId, Uint8Array>();
+  readonly #packed = new Map<NodeId, PackedBook>();
 
   /** The books in a blob. */
   static read(blob: Uint8Array): Books {
@@ -158,8 +180,8 @@ export class Books {
     return packed && readBook(new BlobReader(packed));
   }
 
-  set(node: NodeId, book: NodeBook): void {
-    this.#packed.set(node, packBook(book));
+  set(node: NodeId, book: PackedBook): void {
+    this.#packed.set(node, book);
   }
 
   nodes(): Iterable<NodeId> {
@@ -167,16 +189,16 @@ export class Books {
   }
 
   /** All books, some of them changed, as one blob. */
-  blobWith(changed: ReadonlyMap<NodeId, NodeBook>): Uint8Array {
-    const all = new Map<NodeId, Uint8Array>(this.#packed);
-    for (const [node, book] of changed) all.set(node, packBook(book));
+  blobWith(changed: ReadonlyMap<NodeId, PackedBook>): Uint8Array {
+    const all = new Map([...this.#packed, ...changed]);
     const writer = new BlobWriter().number(VERSION).number(all.size);
     for (const [node, packed] of all) writer.raw(idBytes(node)).number(packed.length).raw(packed);
     return writer.done();
   }
 }
 
-function packBook({ marks, sessions, creditedIn, today, planned }: NodeBook): Uint8Array {
+/** A book as it is kept. */
+export function packBook({ marks, sessions, creditedIn, today, planned }: NodeBook): PackedBook {
   const writer = new BlobWriter(BOOK_BYTES).number(sessions.length);
   for (const { session, credited, seen } of sessions) {
     writer
