@@ -1,6 +1,9 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Configuration } from "@/kernel/config.ts";
+import { PoolError } from "@/std/errors.ts";
 
+/** Lines that wait for a full disk; beyond that new ones are lost. */
+const PENDING_BYTES_MAX = 1_048_576;
 const LEVEL_NAMES: Readonly<Record<number, string>> = {
   10: "TRACE",
   20: "DEBUG",
@@ -23,12 +26,25 @@ const REDACTED = [
 /** The log as configured: JSON lines, or text for people, to standard output or a file. */
 export function openLog(configuration: Configuration): Logger {
   const level = String(configuration.value("logging.level")).toLowerCase();
-  const file = String(configuration.value("logging.file") ?? "");
-  const target = pino.destination(
-    file === "" ? { fd: 1, sync: true } : { dest: file, mkdir: true, sync: true, mode: 0o600 },
-  );
+  const target = openTarget(String(configuration.value("logging.file") ?? ""));
   const stream = configuration.value("logging.format") === "text" ? textInto(target) : target;
   return pino({ level, base: null, redact: REDACTED }, stream);
+}
+
+/** Standard output, or a file. A log that cannot be written for a while never ends the process. */
+function openTarget(file: string): ReturnType<typeof pino.destination> {
+  const where = file === "" ? { fd: 1 } : { dest: file, mkdir: true, mode: 0o600 };
+  try {
+    const target = pino.destination({ ...where, sync: true, maxLength: PENDING_BYTES_MAX });
+    return target.on("error", () => {});
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PoolError(
+      "denied",
+      "logging.unwritable",
+      `logging.file ${file} cannot be written: ${why}. Name a file this user may write, or leave the key away.`,
+    );
+  }
 }
 
 function textInto(target: DestinationStream): DestinationStream {
