@@ -43,7 +43,21 @@ export function requireNotVanished(configFile: string, dataDir: string): void {
 }
 
 function isEmpty(folder: string): boolean {
-  return (
-    !existsSync(folder) || readdirSync(folder).filter((name) => name !== "lost+found").length === 0
-  );
+  return !namesIn(folder).some((name) => name !== "lost+found");
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    throw new PoolError(
+      "denied",
+      "data.denied",
+      `The data folder ${folder} cannot be read by this user: ${message}. Run as its owner, or name another with --data.`,
+      {},
+      error,
+    );
+  }
 }

@@ -15,6 +15,7 @@ import { defineModule } from "@/kernel/module.ts";
 import type { Files } from "@/ports/files.ts";
 import { assert } from "@/std/assert.ts";
 import { utf8 } from "@/std/bytes.ts";
+import { PoolError } from "@/std/errors.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -24,11 +25,14 @@ declare module "@/kernel/module.ts" {
 
 const TEMPORARY = ".new";
 
-/** The files below one folder, which is made when it is not there. */
+/**
+ * The files below one folder, which is made when it is not there. Refuses what this user may not
+ * touch (`data.denied`) and what the disk does not take now (`disk.failed`).
+ */
 export function openFiles(folder: string): Files {
   const root = resolve(folder);
-  makeFolder(root);
-  const read = (path: string) => readOrNothing(within(root, path));
+  refusing(root, () => makeFolder(root));
+  const read = (path: string) => refusing(path, () => readOrNothing(within(root, path)));
   return {
     root,
     read,
@@ -36,9 +40,9 @@ export function openFiles(folder: string): Files {
       const content = read(path);
       return content && new TextDecoder("utf-8", { fatal: true }).decode(content);
     },
-    write: (path, content) => writeDurably(within(root, path), content),
-    list: (path) => listOrNothing(within(root, path)),
-    remove: (path) => removeDurably(root, within(root, path)),
+    write: (path, content) => refusing(path, () => writeDurably(within(root, path), content)),
+    list: (path) => refusing(path, () => listOrNothing(within(root, path))),
+    remove: (path) => refusing(path, () => removeDurably(root, within(root, path))),
     freeBytes: () => freeBytes(root),
   };
 }
@@ -116,6 +120,33 @@ function freeBytes(folder: string): number | null {
   } catch {
     return null;
   }
+}
+
+const DENIED = new Set(["EACCES", "EPERM", "ENOTDIR", "EEXIST"]);
+const DISK_FAILED = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
+const RETRY_AFTER_SECONDS = 30;
+
+/** Says in our words what the file system says of a path. */
+function refusing<Value>(path: string, act: () => Value): Value {
+  try {
+    return act();
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (DENIED.has(code)) throw denied(path, message, error);
+    if (DISK_FAILED.has(code)) throw diskFailed(path, message, error);
+    throw error;
+  }
+}
+
+function denied(path: string, why: string, cause: unknown): PoolError {
+  const message = `${path} cannot be used by this user: ${why}. Run as its owner, or name another data folder.`;
+  return new PoolError("denied", "data.denied", message, {}, cause);
+}
+
+function diskFailed(path: string, why: string, cause: unknown): PoolError {
+  const message = `${path} cannot be written now: ${why}. Make room on the disk, or check it; nothing was changed.`;
+  const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
+  return new PoolError("unavailable", "disk.failed", message, details, cause);
 }
 
 function unlessMissing<Value>(look: () => Value, missing: Value): Value {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
+import { refusalCode } from "#test/support/refusal-code.ts";
 import { openFiles } from "@/drivers/files.ts";
 
 describe("the data folder", () => {
@@ -42,6 +43,14 @@ describe("the data folder", () => {
     expect(() => files.write("kept", "new")).toThrow();
     expect(files.readText("kept/inside")).toBe("old");
     expect(readdirSync(folder.path)).toEqual(["kept"]);
+  });
+
+  test("refuses what this user may not write", () => {
+    using folder = temporaryFolder();
+    const files = openFiles(folder.path);
+    files.write("taken", "");
+    expect(refusalCode(() => files.write("taken/inside", "new"))).toBe("data.denied");
+    expect(refusalCode(() => openFiles(join(folder.path, "taken")))).toBe("data.denied");
   });
 
   test.each(["../outside", "/etc/passwd", "a/../../b"])("is never left by %s", (path) => {
