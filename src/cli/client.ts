@@ -34,19 +34,18 @@ export class Client {
 
   /** The JSON answer of a route; refuses with what the pool refused with. */
   async json<T = Record<string, unknown>>(method: string, path: string, ask: Ask = {}): Promise<T> {
-    const answer = await this.#fetch(method, path, ask);
-    return (await answer.json()) as T;
+    return jsonIn<T>(await this.#fetch(method, path, ask), this.url);
   }
 
   /** The text of a route, whatever its type. */
   async text(method: string, path: string, ask: Ask = {}): Promise<string> {
-    return (await this.#fetch(method, path, ask)).text();
+    return textIn(await this.#fetch(method, path, ask), this.url);
   }
 
   /** The body whatever the status: for health, which says no with 503. */
   async peek<T>(path: string): Promise<{ readonly status: number; readonly body: T }> {
     const answer = await this.#send("GET", path, {});
-    return { status: answer.status, body: (await answer.json()) as T };
+    return { status: answer.status, body: await jsonIn<T>(answer, this.url) };
   }
 
   /** All items of a paged list. */
@@ -97,7 +96,8 @@ export function openClient(
 ): Client {
   const url = flags.url ?? environment["GALAXY_POOL_URL"];
   const token = flags.token ?? environment["GALAXY_POOL_TOKEN"];
-  if (url !== undefined) return new Client(url, token);
+  if (token !== undefined) requireToken(token);
+  if (url !== undefined) return new Client(requireUrl(url), token);
   const { configuration } = loadConfiguration(flags);
   const dataDir = String(configuration.value("storage.data_dir"));
   const local = localUrl(dataDir) ?? `http://127.0.0.1:${configuration.value("http.port")}`;
@@ -120,7 +120,8 @@ function localToken(dataDir: string): string {
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
-    const why = existsSync(path) ? "cannot be read by this user" : "does not exist";
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const why = isMissing ? "does not exist" : "cannot be read by this user";
     throw new PoolError(
       "denied",
       "cli.no_token",
@@ -128,6 +129,37 @@ function localToken(dataDir: string): string {
       {},
       error,
     );
+  }
+}
+
+function requireUrl(url: string): string {
+  if (/^https?:\/\/[^/\s]/i.test(url) && URL.canParse(url)) return url;
+  const message = `"${url}" is no address of a pool; write http://host:port or https://host:port.`;
+  throw new PoolError("invalid", "cli.invalid", message);
+}
+
+/** Never says the token: what stands in its place may still be one. */
+function requireToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  const message = "The --token holds a character no token has; copy it again, as one word.";
+  throw new PoolError("invalid", "cli.invalid", message);
+}
+
+async function textIn(answer: Response, url: string): Promise<string> {
+  try {
+    return await answer.text();
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+async function jsonIn<T>(answer: Response, url: string): Promise<T> {
+  const text = await textIn(answer, url);
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    const message = `What answers at ${url} is no galaxy-pool: it does not speak JSON. Check --url.`;
+    throw new PoolError("unavailable", "cli.not_a_pool", message, {}, error);
   }
 }
 

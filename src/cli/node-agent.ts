@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { nodeModules } from "@/app.ts";
 import { formatUsdt } from "@/core/money.ts";
 import { configKeys, configure } from "@/kernel/config.ts";
@@ -38,10 +38,16 @@ const UNITS_MS: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3 
 /** The node's own verbs: join, run, status, address, maintenance, leave. */
 export function agentCommands(node: Command, outcome: Outcome): void {
   joinCommand(node);
-  own(node, "run", "prove this machine's time to its pool until told to stop", run, outcome).option(
-    "--log-level <level>",
-    "debug, info, warn or error",
-    "info",
+  own(
+    node,
+    "run",
+    "prove this machine's time to its pool until told to stop",
+    run,
+    outcome,
+  ).addOption(
+    new Option("--log-level <level>", "how much to log")
+      .choices(["debug", "info", "warn", "error"])
+      .default("info"),
   );
   own(
     node,

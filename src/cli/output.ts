@@ -44,3 +44,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 function cellText(value: Cell): string {
   return value === null || value === undefined || value === "" ? DASH : String(value);
 }
+
+/** Who reads our output may have read enough (`… | head`): that is no fault of anybody. */
+export function endWithReader(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
+}

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
 import { asking, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
@@ -102,12 +103,21 @@ async function show(client: Client, flags: Flags, [node]: readonly string[]): Pr
 function verify(paths: readonly string[], flags: Flags): number {
   const wanted = { pool: flags.pool, node: flags.node };
   const verdict = verifyFiles(
-    paths.map((path) => ({ path, text: readFileSync(path, "utf8") })),
+    paths.map((path) => ({ path, text: textOf(path) })),
     wanted,
   );
   if (flags.json) print.json({ ...verdict });
   else tellVerdict(verdict);
   return verdict.ok ? EXIT.done : EXIT.checkFailed;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PoolError("not_found", "poot.unreadable", `${path} cannot be read: ${why}.`);
+  }
 }
 
 function tellVerdict({ files, evidence, ok }: Verdict): void {

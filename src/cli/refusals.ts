@@ -12,6 +12,7 @@ export const EXIT = {
 
 /** The exit code of a refusal. */
 export function exitCodeOf(refusal: PoolError): number {
+  if (refusal.kind === "invalid" && refusal.code.startsWith("cli.")) return EXIT.usage;
   return refusal.kind === "unavailable" || refusal.kind === "deadline"
     ? EXIT.unreachable
     : EXIT.refused;

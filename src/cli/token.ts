@@ -42,7 +42,7 @@ export function tokenCommands(program: Command, _outcome: Outcome): void {
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
     pool_id: flags.pool ?? (await onlyPool(client)),
-    uses: Number(flags.uses),
+    uses: usesOf(flags.uses ?? "1"),
     ttl_seconds: secondsOf(flags.ttl ?? "1h"),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
     ...(flags.specialization ? { specialization: flags.specialization } : {}),
@@ -96,8 +96,14 @@ async function revoke(client: Client, flags: Flags, [id]: readonly string[]): Pr
   else print.line(`The token ${id} is revoked.`);
 }
 
-/** `90`, `30m`, `1h` or `7d` in seconds; anything else becomes NaN, which the pool refuses. */
+function usesOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new PoolError("invalid", "cli.invalid", `--uses ${text}: write a number, such as 3.`);
+}
+
+/** `90`, `30m`, `1h` or `7d` in seconds. */
 function secondsOf(text: string): number {
-  const match = /^(\d+)([smhd])?$/.exec(text);
-  return match ? Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1) : Number.NaN;
+  const match = /^(\d{1,9})([smhd])?$/.exec(text);
+  if (match) return Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1);
+  throw new PoolError("invalid", "cli.invalid", `--ttl ${text}: write a time like 90s, 1h or 7d.`);
 }
