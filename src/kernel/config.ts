@@ -71,6 +71,24 @@ export function configure(keys: readonly ConfigKey[], layers: readonly Layer[]):
       origins.set(path, layer.origin(path));
     }
   }
+  return configurationOf(keys, values, origins);
+}
+
+/** What runs on while a new configuration waits for a restart: its live keys, all others as before. */
+export function withLiveKeys(before: Configuration, after: Configuration): Configuration {
+  const sources = after.keys.map((key) => [key.path, key.live ? after : before] as const);
+  return configurationOf(
+    after.keys,
+    new Map(sources.map(([path, source]) => [path, source.value(path)])),
+    new Map(sources.map(([path, source]) => [path, source.origin(path)])),
+  );
+}
+
+function configurationOf(
+  keys: readonly ConfigKey[],
+  values: ReadonlyMap<string, unknown>,
+  origins: ReadonlyMap<string, Origin>,
+): Configuration {
   return {
     keys,
     section: (name) => sectionObject(name, values),

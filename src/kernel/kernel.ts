@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { AssertionError, assert } from "@/std/assert.ts";
 import { PoolError } from "@/std/errors.ts";
-import { type Configuration, changedKeys } from "./config.ts";
+import { type ConfigKey, type Configuration, changedKeys, withLiveKeys } from "./config.ts";
 import { Events } from "./events.ts";
 import type { AnyModule, ModuleContext, ServiceName, Services } from "./module.ts";
 
@@ -69,17 +69,31 @@ export class Kernel {
     }
   }
 
-  /** Applies a new configuration where keys may change live; answers the keys that need a restart. */
+  /**
+   * Applies a new configuration where keys may change live; answers the keys that need a restart,
+   * which stay as they were until then. When a module refuses, every module has the old one again.
+   */
   reload(configuration: Configuration): { readonly applied: string[]; readonly restart: string[] } {
-    const changed = changedKeys(this.#configuration, configuration);
-    const applied = changed.filter((key) => key.live).map((key) => key.path);
-    this.#configuration = configuration;
+    const before = this.#configuration;
+    const changed = changedKeys(before, configuration);
+    const after = withLiveKeys(before, configuration);
+    try {
+      this.#apply(after);
+    } catch (error) {
+      this.#apply(before);
+      throw error;
+    }
+    this.#configuration = after;
     this.#applyLogLevel();
+    const paths = (live: boolean) => changed.filter((key) => key.live === live).map(pathOf);
+    return { applied: paths(true), restart: paths(false) };
+  }
+
+  #apply(configuration: Configuration): void {
     for (const { module, reloads } of this.#started) {
       const config = configuration.section(sectionOf(module)) as never;
       for (const apply of reloads) apply(config);
     }
-    return { applied, restart: changed.filter((key) => !key.live).map((key) => key.path) };
   }
 
   /** Children of a log keep their own level, so each is told. */
@@ -113,6 +127,10 @@ export class Kernel {
       fatal: (fault) => this.#onFatal(fault),
     };
   }
+}
+
+function pathOf({ path }: ConfigKey): string {
+  return path;
 }
 
 function sectionOf(module: AnyModule): string {

@@ -155,6 +155,43 @@ describe("a reload", () => {
     expect(seen).toEqual([2]);
   });
 
+  test("leaves what needs a restart as it was, and says so until then", async () => {
+    const seen: unknown[] = [];
+    const whole = defineModule({
+      name: "pace",
+      needs: [],
+      config: (t) =>
+        t.Object({ step: t.Integer({ default: 1, live: true }), width: t.Integer({ default: 1 }) }),
+      start: (_, { reloaded }) => reloaded((config) => seen.push(config)),
+    });
+    const kernel = await start([whole]);
+    const next = configure(configKeys([whole]), [layer({ "pace.step": 2, "pace.width": 3 })]);
+    kernel.reload(next);
+    expect(seen).toEqual([{ step: 2, width: 1 }]);
+    expect(kernel.reload(next)).toEqual({ applied: [], restart: ["pace.width"] });
+  });
+
+  test("that a module refuses changes nothing", async () => {
+    const seen: unknown[] = [];
+    const strict = defineModule({
+      name: "strict",
+      needs: [],
+      config: (t) => t.Object({ limit: t.Integer({ default: 1, live: true }) }),
+      start(_, { reloaded }) {
+        reloaded(({ limit }) => {
+          if (limit > 5) throw new Error("too much");
+        });
+      },
+    });
+    const list = [...modules(seen), strict];
+    const kernel = await start(list);
+    const asked = (limit: number) =>
+      configure(configKeys(list), [layer({ "pace.step": 2, "strict.limit": limit })]);
+    expect(() => kernel.reload(asked(9))).toThrow("too much");
+    expect(seen).toEqual([2, 1]);
+    expect(kernel.reload(asked(3)).applied).toEqual(["pace.step", "strict.limit"]);
+  });
+
   test("changes the level of every module's log", async () => {
     let level = (): string => "";
     const logging = defineModule({
