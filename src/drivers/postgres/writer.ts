@@ -1,4 +1,5 @@
 import type { ReservedSQL, SQL } from "bun";
+import type { PoolError } from "@/std/errors.ts";
 import { dataLocked } from "../sql/refusals.ts";
 import type { Result } from "./values.ts";
 
@@ -9,6 +10,8 @@ const HOLDER = `
   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
   WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
     AND (l.classid::bigint << 32) | l.objid::bigint = ${KEY}`;
+
+const ATTEMPTS = 10;
 
 /**
  * The one session that writes. It holds an advisory lock, so as long as it lives no other process
@@ -51,15 +54,17 @@ export class Writer {
     }
   }
 
+  /** A session of ours that ends just now lets go of the lock in a moment; somebody else's does not. */
   async #lock(session: ReservedSQL): Promise<void> {
-    if (await this.#take(session)) return;
-    const [holder] = (await session.unsafe(HOLDER)) as Result;
-    if (holder?.["pid"] === this.#pid && this.#pid !== undefined) {
-      await session.unsafe("SELECT pg_terminate_backend($1), pg_sleep(0.2)", [this.#pid]);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (await this.#take(session)) return;
+      const [holder] = (await session.unsafe(HOLDER)) as Result;
+      const isOurs = this.#pid !== undefined && holder?.["pid"] === this.#pid;
+      if (holder && !isOurs) throw lockedBy(holder);
+      if (isOurs) await session.unsafe("SELECT pg_terminate_backend($1)", [this.#pid]);
+      await session.unsafe("SELECT pg_sleep(0.2)");
     }
-    const who = holder ? `session ${holder["pid"]} from ${holder["host"]}` : "another process";
-    throw dataLocked(`The database ${holder?.["name"] ?? ""}`.trimEnd(), who);
+    throw dataLocked("The database", "another process");
   }
 
   /** Takes the lock; a session of ours that the server still believes in is not somebody else. */
@@ -69,4 +74,9 @@ export class Writer {
     this.#pid = Number(row["pid"]);
     return true;
   }
+}
+
+function lockedBy(holder: Result[number]): PoolError {
+  const who = `session ${holder["pid"]} from ${holder["host"]}`;
+  return dataLocked(`The database ${holder["name"]}`, who);
 }
