@@ -18,27 +18,40 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   const ended = Promise.withResolvers<number>();
   watchFaults(log, ended.resolve);
   watchSignals(log, ended.resolve);
+  const started = Promise.withResolvers<Kernel>();
+  process.on("SIGHUP", () => void started.promise.then((kernel) => reloadPool(kernel, flags, log)));
 
   const kernel = await startPool(loaded, log, ended.resolve);
-  const reload = (): void => reloadPool(kernel, flags, log);
-  process.on("SIGHUP", reload);
-  const where = tellWhere(kernel);
+  started.resolve(kernel);
+  const where = tellWhere(kernel, log);
   log.info({ version: VERSION, pid: process.pid, ...where }, "the pool is up");
 
   const code = await ended.promise;
   forceStop(log, code);
-  kernel.service("files").remove(LISTENING_FILE);
+  forgetWhere(kernel, log);
   await kernel.stop();
   log.info({ code }, "the pool has stopped");
   return code;
 }
 
 /** Leaves in the data folder where this pool listens: ports may have been picked by the system. */
-function tellWhere(kernel: Kernel) {
+function tellWhere(kernel: Kernel, log: Logger) {
   const where = { ...kernel.service("http").urls(), grpc: kernel.service("grpc").address() };
   const text = JSON.stringify({ ...where, pid: process.pid });
-  kernel.service("files").write(LISTENING_FILE, `${text}\n`);
+  try {
+    kernel.service("files").write(LISTENING_FILE, `${text}\n`);
+  } catch (err) {
+    log.warn({ err }, "commands on this machine are not told where the pool listens");
+  }
   return where;
+}
+
+function forgetWhere(kernel: Kernel, log: Logger): void {
+  try {
+    kernel.service("files").remove(LISTENING_FILE);
+  } catch (err) {
+    log.warn({ err }, "the file that says where the pool listens stays behind");
+  }
 }
 
 /** Starts all modules of a pool. */
