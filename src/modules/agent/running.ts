@@ -48,6 +48,7 @@ export class Running {
       try {
         if ((await this.#connected()) === "left") return this.#end("left");
       } catch (error) {
+        if (this.#hasLeft()) return "left";
         this.#failed(error);
       }
       const lasted = this.#parts.clock.monotonic() - connectedMs;
@@ -63,12 +64,18 @@ export class Running {
     this.#stop.abort();
   }
 
+  /** `node leave` takes the membership out of the folder; there is nothing left to run. */
+  #hasLeft(): boolean {
+    return this.#parts.keeping.findMembership() === undefined;
+  }
+
   /** A quarter of a slot: a pool that comes back finds its nodes before the slot ends. */
   #retryMaxMs(): number {
     return this.#parts.keeping.membership().slotSeconds * 250;
   }
 
   #end(ending: Ending): Ending {
+    if (this.#hasLeft()) return "left";
     this.#heartbeats?.remember();
     this.#tellState(false, "", ending === "left" ? "the node has left its pool" : "");
     return ending;
