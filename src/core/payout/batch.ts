@@ -103,9 +103,11 @@ function batchTable(batch: ManualBatch, hash: string): string {
 
 /**
  * A field of a table (RFC 4180) that no spreadsheet takes for a formula: what begins like one gets
- * an apostrophe in front. The JSON file has the text as it is.
+ * an apostrophe in front, unless it is a negative number. The JSON file has the text as it is.
  */
 export function csvField(text: string): string {
-  const safe = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text) ? `'${text}` : text;
+  const isNumber = /^-\d+(\.\d+)?$/.test(text);
+  const isFormula = !isNumber && /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text);
+  const safe = isFormula ? `'${text}` : text;
   return /[",\r\n'\t]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
