@@ -60,11 +60,14 @@ export async function readStandingOfAll(
   return standingOf({ owed: sumOf("owed"), payable: sumOf("payable") }, unbooked);
 }
 
+/** A node and what may be paid to it. */
+export interface Payable {
+  readonly node: NodeId;
+  readonly payable: bigint;
+}
+
 /** The nodes of a pool to which something may be paid, by id. */
-export async function readPayable(
-  database: Database,
-  pool: PoolId,
-): Promise<readonly { readonly node: NodeId; readonly payable: bigint }[]> {
+export async function readPayable(database: Database, pool: PoolId): Promise<readonly Payable[]> {
   const rows = await database.sql
     .selectFrom("account")
     .selectAll()

@@ -1,16 +1,16 @@
 import type { Violation } from "@/core/ledger/check.ts";
-import type { ModuleContext } from "@/kernel/module.ts";
+import type { Logger } from "@/kernel/log.ts";
 
 const DAY_MS = 86_400_000;
 
 /** Checks all books once per UTC day, and at the start. */
 export class NightlyCheck {
   readonly #check: () => Promise<readonly Violation[]>;
-  readonly #log: ModuleContext<unknown>["log"];
+  readonly #log: Logger;
   #day = -1;
   #found: readonly Violation[] | undefined;
 
-  constructor(check: () => Promise<readonly Violation[]>, log: ModuleContext<unknown>["log"]) {
+  constructor(check: () => Promise<readonly Violation[]>, log: Logger) {
     this.#check = check;
     this.#log = log;
   }

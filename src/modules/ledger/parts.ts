@@ -1,5 +1,4 @@
 import type { Logger } from "@/kernel/log.ts";
-import type { ModuleContext } from "@/kernel/module.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Poot } from "@/modules/poot/service.ts";
@@ -17,7 +16,7 @@ export type CreditSource = Pick<
 export interface LedgerParts {
   readonly database: Database;
   readonly clock: Clock;
-  readonly log: ModuleContext<unknown>["log"];
+  readonly log: Logger;
   readonly audit: Audit;
   readonly authority: Pick<Authority, "poolKey">;
   readonly registry: Pick<Registry, "findNode" | "getNode" | "findPool" | "getPool">;

@@ -5,20 +5,21 @@ import type { Violation } from "@/core/ledger/check.ts";
 import { dayOfLedgerSlot, ledgerSlotOf } from "@/core/ledger/ledger-slot.ts";
 import { NO_STANDING, type Standing } from "@/core/ledger/standing.ts";
 import type { NodeCredit } from "@/core/poot/booking.ts";
-import { cuOf, firstRating, owedBy } from "@/core/tariff.ts";
 import type { Write } from "@/ports/database.ts";
 import { assert } from "@/std/assert.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import { Turns } from "@/std/turns.ts";
 import {
   type NodeAt,
+  type Payable,
   readPayable,
   readStandingOfAll,
   readStandings,
   unbookedNet,
 } from "./balances.ts";
 import { type BookerState, bookPart, nextGroup } from "./booker.ts";
-import { readProgress, readRatings } from "./bookings.ts";
+import { parseKey, readProgress, readRatings } from "./bookings.ts";
+import { type Comparison, compareCredits } from "./comparing.ts";
 import { convertDue, listDue } from "./day-budget.ts";
 import { type ExplainRequest, explainNode, type NodeExplanation } from "./explaining.ts";
 import { matureDue } from "./maturing.ts";
@@ -116,9 +117,24 @@ export class Ledger {
     });
   }
 
-  /** Who has something payable at a pool, by node, as far as it is booked. */
-  payable(pool: PoolId): Promise<readonly { readonly node: NodeId; readonly payable: bigint }[]> {
-    return readPayable(this.#parts.database, pool);
+  /** Who has something payable at a pool, by node: as it is booked, or as the next booking makes it. */
+  payable(pool: PoolId, how: "booked" | "with unbooked"): Promise<readonly Payable[]> {
+    return this.#turns.take(async () => {
+      await this.#refresh();
+      const booked = await readPayable(this.#parts.database, pool);
+      const matures = this.#state.tariffs.maturitySeconds > 0;
+      return how === "booked" || matures ? booked : this.#withUnbooked(pool, booked);
+    });
+  }
+
+  #withUnbooked(pool: PoolId, booked: readonly Payable[]): readonly Payable[] {
+    const sums = new Map(booked.map(({ node, payable }) => [node, payable]));
+    for (const key of this.#state.unbooked.keys()) {
+      const [at, node] = parseKey(key);
+      const payable = (sums.get(node) ?? 0n) + this.#net(key);
+      if (at === pool && payable > 0n) sums.set(node, payable);
+    }
+    return [...sums].map(([node, payable]) => ({ node, payable }));
   }
 
   /** What all nodes have together. */
@@ -238,37 +254,11 @@ export class Ledger {
     pool: PoolId,
     node: NodeId | undefined,
     credits: readonly NodeCredit[],
-  ): Promise<{ readonly recomputedMicroUsdt: bigint; readonly ledgerMicroUsdt: bigint }> {
+  ): Promise<Comparison> {
     return this.#turns.take(async () => {
       await this.#refresh();
-      const { unbooked, tariffs } = this.#state;
-      const keys = new Set<BookKey>([...unbooked.keys(), ...unbooked.ratings.keys()]);
-      let ledgerMicroUsdt = 0n;
-      for (const key of keys) {
-        if (!key.startsWith(`${pool}:${node ?? ""}`)) continue;
-        ledgerMicroUsdt += owedBy(tariffs.all, unbooked.earnedOf(key, tariffs.all).rating);
-      }
-      return { recomputedMicroUsdt: this.#worthOf(credits), ledgerMicroUsdt };
+      return compareCredits(this.#state, { pool, node, credits });
     });
-  }
-
-  /** By each node's own rating, from its first credit on. */
-  #worthOf(credits: readonly NodeCredit[]): bigint {
-    const { slotSeconds, epoch } = this.#parts.poot.poolTime();
-    const all = this.#state.tariffs.all;
-    const byNode = Map.groupBy(credits, ({ node }) => node);
-    let worth = 0n;
-    for (const list of byNode.values()) {
-      const rows = list.map(
-        ({ toSlot, ticks, weightPermille: weight, healthPermille: health }) => ({
-          slot: ledgerSlotOf(epoch, toSlot),
-          cu: cuOf({ ticks, slotSeconds, weight, health }),
-        }),
-      );
-      const first = firstRating(all, rows[0]?.slot ?? 0);
-      worth += earnedBy(all, first, rows).micro;
-    }
-    return worth;
   }
 
   /** After a refusal nobody knows what the disk holds; it is asked before the next booking. */

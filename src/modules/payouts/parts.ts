@@ -1,5 +1,5 @@
 import type { Events } from "@/kernel/events.ts";
-import type { ModuleContext } from "@/kernel/module.ts";
+import type { Logger } from "@/kernel/log.ts";
 import type { Access } from "@/modules/access/service.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Ledger } from "@/modules/ledger/service.ts";
@@ -12,7 +12,7 @@ import type { Rail } from "@/ports/rail.ts";
 export interface PayoutParts {
   readonly database: Database;
   readonly events: Events;
-  readonly log: ModuleContext<unknown>["log"];
+  readonly log: Logger;
   readonly audit: Audit;
   readonly registry: Pick<
     Registry,

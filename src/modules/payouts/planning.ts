@@ -10,21 +10,27 @@ import { isFinalPayout, listIneligible, type PayoutTerms } from "@/core/payout/p
 import type { Addresses } from "./addresses.ts";
 import { nextNumber } from "./batches.ts";
 import type { PayoutParts } from "./parts.ts";
-import { payeesOf } from "./payees.ts";
+import { type Creditor, payeesOf } from "./payees.ts";
 
 /** A plan with everybody it looked at. */
 export interface PoolPlan extends Planned {
   readonly candidates: ReadonlyMap<NodeId, Candidate>;
 }
 
-/** Plans who of a pool would be paid now, by what is booked. */
+/** Whose plan it is, its number, and to whom there is something to pay. */
+interface PlanRequest {
+  readonly pool: PoolId;
+  readonly number: number;
+  readonly creditors: readonly Creditor[];
+}
+
+/** Plans who of a pool would be paid now, by what is payable. */
 export async function planPool(
   parts: PayoutParts,
   addresses: Addresses,
-  { pool, number }: { readonly pool: PoolId; readonly number: number },
+  { pool, number, creditors }: PlanRequest,
 ): Promise<PoolPlan> {
-  const { registry, rail, ledger, poot, terms } = parts;
-  const creditors = await ledger.payable(pool);
+  const { registry, rail, poot, terms } = parts;
   const candidates = await payeesOf(parts, addresses, { pool, creditors });
   const head = {
     number,
@@ -39,7 +45,7 @@ export async function planPool(
   return { ...planned, candidates: new Map(candidates.map((one) => [one.node, one])) };
 }
 
-/** What every pool would pay now; pools whose lane has an open batch, too. */
+/** What every pool would pay after booking; it is a look, and so it books nothing. */
 export async function planAll(
   parts: PayoutParts,
   addresses: Addresses,
@@ -49,7 +55,9 @@ export async function planAll(
   const pools = parts.registry.listPools().filter(({ id }) => only === undefined || id === only);
   const plans: PoolPlan[] = [];
   for (const { id: pool } of pools) {
-    plans.push(await planPool(parts, addresses, { pool, number: number + plans.length }));
+    const creditors = await parts.ledger.payable(pool, "with unbooked");
+    const request = { pool, creditors, number: number + plans.length };
+    plans.push(await planPool(parts, addresses, request));
   }
   return plans;
 }

@@ -49,7 +49,8 @@ async function sealPool(
   addresses: Addresses,
   { pool, number }: { readonly pool: Pool; readonly number: number },
 ): Promise<SealedPlan | undefined> {
-  const plan = await planPool(parts, addresses, { pool: pool.id, number });
+  const creditors = await parts.ledger.payable(pool.id, "booked");
+  const plan = await planPool(parts, addresses, { pool: pool.id, number, creditors });
   const lane = await readLane(parts.database, laneOf(parts.rail.id, pool.id));
   const now = parts.poot.poolTime().nowMs;
   const dueCount = plan.plan.items.length;

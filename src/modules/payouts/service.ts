@@ -74,7 +74,7 @@ export class Payouts {
     });
   }
 
-  /** What every pool would pay now, and who not and why. */
+  /** What every pool would pay now, and who not and why; what is closed counts, as in a run. */
   plan(pool?: PoolId): Promise<readonly PoolPlan[]> {
     return planAll(this.#parts, this.addresses, pool);
   }
