@@ -40,6 +40,7 @@ describe("a root", () => {
     expect(parsed.subject).toBe("CN=galaxy-pool test");
     expect(parsed.publicKey.asymmetricKeyDetails?.namedCurve).toBe("prime256v1");
     expect(parsed.verify(parsed.publicKey)).toBe(true);
+    expect(certificates.read(root.certificatePem)).toMatchObject({ uris: [], usages: [] });
   });
 
   test("is pinned by the hash of its SubjectPublicKeyInfo", () => {
@@ -88,6 +89,15 @@ describe("a leaf", () => {
       hash: sha256(der),
     });
     expect(certificates.toDer(certificates.toPem(der))).toEqual(der);
+  });
+
+  test("has dates on both sides of 2050, where their form changes", async () => {
+    const notAfterMs = Date.UTC(2055, 1, 3, 4, 5, 6);
+    const der = await certificates.issue(root, signingKey(SEED).publicKey, {
+      ...TERMS,
+      notAfterMs,
+    });
+    expect(certificates.read(der)).toMatchObject({ notBeforeMs: FROM_MS, notAfterMs });
   });
 
   test("has a serial number of 128 bits, never the same twice", async () => {
@@ -163,6 +173,19 @@ describe("a certificate that cannot be read", () => {
     ["a key in PEM", certificates.privateKeyPem(SEED)],
   ])("%s is refused", async (_, certificate) => {
     expect(await codeOf(() => certificates.read(certificate))).toBe("certificate.malformed");
+  });
+
+  test("no part of one is one, and no changed byte breaks the reader", async () => {
+    const der = await certificates.issue(root, signingKey(SEED).publicKey, TERMS);
+    const codes = new Set<string>();
+    for (let at = 0; at < der.length; at++) {
+      const changed = der.slice();
+      changed[at] = (changed[at] ?? 0) ^ 0x55;
+      codes.add(await codeOf(() => certificates.read(changed)));
+      const part = der.subarray(0, at);
+      expect(await codeOf(() => certificates.read(part))).toBe("certificate.malformed");
+    }
+    expect([...codes].toSorted()).toEqual(["allowed", "certificate.malformed"]);
   });
 
   test("trailing bytes are refused: one certificate has one hash", async () => {
