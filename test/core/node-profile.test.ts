@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { refusalCode } from "#test/support/refusal-code.ts";
-import { type NodeChanges, newProfile } from "@/core/node-profile.ts";
+import type { NodeId, PoolId } from "@/core/ids.ts";
+import type { NodeRecord } from "@/core/node.ts";
+import {
+  changedProfile,
+  type NodeChanges,
+  newProfile,
+  sameProfile,
+  unnamed,
+} from "@/core/node-profile.ts";
 
 const GOOD = { name: "pi", specialization: "storage" };
 
@@ -79,4 +87,39 @@ describe("what a node says of itself", () => {
   test("is kept trimmed and in one spelling of its letters", () => {
     expect(newProfile({ ...GOOD, name: " e\u0301 " }).name).toBe("\u00e9");
   });
+});
+
+describe("a change of what a node says of itself", () => {
+  const before = newProfile({ ...GOOD, org: "acme", metadata: { rack: "3" } });
+  const node: NodeRecord = {
+    ...before,
+    id: "node" as NodeId,
+    pool: "pool" as PoolId,
+    publicKey: new Uint8Array(32),
+    specializationApproved: true,
+    status: "member",
+    registeredAtMs: 0,
+    registeredSlot: 0,
+    version: 1,
+  };
+
+  test("keeps what is not mentioned, and takes away what is made empty", () => {
+    const after = changedProfile(node, { name: "pi 2", org: null });
+    expect(after).toEqual({ ...before, name: "pi 2", org: undefined });
+  });
+
+  test.each([
+    ["a name", { name: "other" }],
+    ["a specialization", { specialization: "analytics" }],
+    ["an endpoint", { endpoint: "tcp://a:1" }],
+    ["an organization", { org: "other" }],
+    ["an entry", { metadata: { rack: "4" } }],
+  ])("shows in %s", (_, changes) => {
+    expect(sameProfile(before, changedProfile(node, changes))).toBe(false);
+    expect(sameProfile(before, changedProfile(node, {}))).toBe(true);
+  });
+});
+
+test("a node without a name is called after its id", () => {
+  expect(unnamed("abcdefghijklmnopqrstuvwxyz" as NodeId)).toBe("node-abcdefgh");
 });
