@@ -199,7 +199,7 @@ export class MoneyWorld {
   }
 
   /** A new member, with an address unless it has none. */
-  async node(pool: Pool, address: string | undefined = "bank 1"): Promise<Node> {
+  async node(pool: Pool, address: string | null = "bank 1"): Promise<Node> {
     const key = signingKey(sha256(utf8(`node ${++this.#numbers}`)));
     const id = nodeIdOf(key.publicKey);
     this.keys.set(id, key);
@@ -209,7 +209,7 @@ export class MoneyWorld {
       pool: pool.id,
       publicKey: key.publicKey,
     });
-    if (address !== undefined) await this.setAddress(node, pool, address);
+    if (address !== null) await this.setAddress(node, pool, address);
     return node;
   }
 

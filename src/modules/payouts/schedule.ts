@@ -4,26 +4,27 @@ const RETRY_MS = 60_000;
 /** When payouts run: where the interval begins on the pool's clock, in UTC. */
 export class Schedule {
   readonly #intervalMs: number;
-  #nextMs: number | undefined;
-  #lastMs: number | undefined;
+  #nextMs: number;
 
   /** `lastMs` is when it ran last, if it ever did: a run missed while the pool was off is made up. */
-  constructor(intervalMs: number, lastMs: number | undefined) {
+  constructor(
+    intervalMs: number,
+    { nowMs, lastMs }: { nowMs: number; lastMs: number | undefined },
+  ) {
     this.#intervalMs = intervalMs;
-    this.#lastMs = lastMs;
+    this.#nextMs = this.#boundaryAfter(lastMs ?? nowMs);
   }
 
-  /** When it runs next; now, when a run was missed. */
+  /** When it runs next; now, when a run was missed. A clock that was set back is not waited for. */
   nextAtMs(nowMs: number): number {
-    const known = this.#nextMs ?? this.#boundaryAfter(this.#lastMs ?? nowMs);
-    const isAhead = known > nowMs + this.#intervalMs;
-    this.#nextMs = isAhead ? this.#boundaryAfter(nowMs) : known;
+    const isAhead = this.#nextMs > nowMs + this.#intervalMs;
+    if (isAhead) this.#nextMs = this.#boundaryAfter(nowMs);
     return Math.max(this.#nextMs, nowMs);
   }
 
   /** How long it is overdue. */
   overdueMs(nowMs: number): number {
-    return Math.max(0, nowMs - (this.#nextMs ?? nowMs));
+    return Math.max(0, nowMs - this.#nextMs);
   }
 
   isDue(nowMs: number): boolean {
@@ -32,7 +33,6 @@ export class Schedule {
 
   /** It ran. */
   ran(nowMs: number): void {
-    this.#lastMs = nowMs;
     this.#nextMs = this.#boundaryAfter(nowMs);
   }
 

@@ -44,7 +44,10 @@ export class Payouts {
   private constructor(parts: PayoutParts, lastRunMs: number | undefined) {
     this.#parts = parts;
     this.addresses = new Addresses(parts);
-    this.#schedule = new Schedule(parts.terms.intervalMs, lastRunMs);
+    this.#schedule = new Schedule(parts.terms.intervalMs, {
+      nowMs: parts.poot.poolTime().nowMs,
+      lastMs: lastRunMs,
+    });
   }
 
   /** Payouts as the disk knows them; the tables must be there. */
