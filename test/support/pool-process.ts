@@ -181,6 +181,11 @@ export class PoolProcess implements AsyncDisposable {
     return runGalaxy([...words, "--config", this.configFile], this.environment);
   }
 
+  /** Runs a command that does not ask this pool. */
+  run(...words: readonly string[]): Promise<Ran> {
+    return runGalaxy(words, this.environment);
+  }
+
   /** A command that must succeed; answers the JSON it prints. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON came
   async json(...words: readonly string[]): Promise<any> {
@@ -189,10 +194,25 @@ export class PoolProcess implements AsyncDisposable {
     return JSON.parse(stdout);
   }
 
-  /** A token with which nodes join. */
-  async token(uses = 1, ...more: readonly string[]): Promise<string> {
-    const { token } = await this.json("token", "create", "--uses", String(uses), ...more);
+  /** A pool of its own for one test, in the same installation. */
+  async poolNamed(name: string): Promise<string> {
+    const { pool_id } = await this.told("POST", "/api/v1/pools", { name, kind: "test" });
+    return String(pool_id);
+  }
+
+  /** A token with which nodes join, the first pool when none is named. */
+  async token({ uses = 1, pool }: { uses?: number; pool?: string } = {}): Promise<string> {
+    const pool_id = pool ?? (this.made["pool"] as { id: string }).id;
+    const { token } = await this.told("POST", "/api/v1/tokens", { pool_id, uses });
     return String(token);
+  }
+
+  /** Asks the HTTP API what must not be refused. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON came
+  async told(method: string, path: string, body?: unknown): Promise<any> {
+    const answer = await this.ask(method, path, body);
+    if (answer.status < 300) return answer.body;
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
   /** Asks the HTTP API as the operator, or as whoever `headers` says. */

@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SQL } from "bun";
 
 const HOME = "/usr/lib/postgresql";
 const NOBODY = 65534;
@@ -22,6 +23,16 @@ let started: Promise<TestServer> | undefined;
 export function postgresServer(): Promise<TestServer> {
   started ??= start();
   return started;
+}
+
+/** A new, empty database of the server, as a URL for a process; it goes with the server. */
+export async function postgresDatabase(): Promise<string> {
+  const { url } = await postgresServer();
+  const name = `pool_${crypto.randomUUID().replaceAll("-", "")}`;
+  const sql = new SQL({ url, max: 1 });
+  await sql.unsafe(`CREATE DATABASE ${name}`);
+  await sql.close();
+  return url.replace("/postgres?", `/${name}?`);
 }
 
 async function start(): Promise<TestServer> {
