@@ -26,6 +26,8 @@ export interface EnrolmentRequest {
   readonly nonce: Uint8Array;
   readonly proof: Uint8Array;
   readonly pool: string;
+  /** Empty when nobody said. */
+  readonly org: string;
   /** SHA-256 of the leaf this connection was answered with. */
   readonly leafHash: Uint8Array;
 }
@@ -99,6 +101,7 @@ export class Enrolment {
       specialization: token.specialization ?? (request.specialization || SPECIALIZATION_USUAL),
       specializationApproved: token.specialization !== undefined,
       pool: token.pool,
+      org: request.org || undefined,
     };
     const caller = nodeCaller(nodeIdOf(publicKey));
     const pending = this.#parts.registry.admission(caller, wanted, slot);

@@ -35,8 +35,8 @@ export function enrolmentRpcs(
       });
     },
     async enroll(request, call) {
-      const { tokenId, csr, nodeName, specialization, nonce, proof } = request;
-      const asked = { tokenId, csr, nodeName, specialization, nonce, proof };
+      const { tokenId, csr, nodeName, specialization, nonce, proof, org } = request;
+      const asked = { tokenId, csr, nodeName, specialization, nonce, proof, org };
       const pool = request.poolId as PoolId;
       const leafHash = call.serverLeafHash;
       return replyOf(await access.enroll(call.address, { ...asked, pool, leafHash }));

@@ -1,15 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import type { NodeId } from "@/core/ids.ts";
+import { type NodeId, nodeIdOf } from "@/core/ids.ts";
 import { unnamed } from "@/core/node-profile.ts";
 import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Connection, Dialer } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
-import { EnrollRequestSchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  type EnrollReply,
+  type EnrollRequest,
+  EnrollRequestSchema,
+  Enrolment,
+  RenewRequestSchema,
+} from "@/proto/enrolment_pb.ts";
 import { GetNodeRequestSchema, RegisterNodeRequestSchema, Registry } from "@/proto/registry_pb.ts";
 import { sameBytes, toBase32 } from "@/std/bytes.ts";
-import { PoolError } from "@/std/errors.ts";
+import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { Keeping, Membership } from "./keeping.ts";
 import { withLink } from "./link.ts";
 
@@ -80,7 +86,7 @@ async function introduce(parts: JoinParts, terms: JoinTerms): Promise<Membership
 }
 
 function isUnreachable(error: unknown): error is PoolError {
-  return error instanceof PoolError && error.code === "pool.unreachable";
+  return isRefusal(error) && error.code === "pool.unreachable";
 }
 
 async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Promise<Membership> {
@@ -104,11 +110,12 @@ async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Prom
 }
 
 async function enrol(
-  { keeping, certificates, random }: JoinParts,
+  parts: JoinParts,
   terms: JoinTerms,
   connection: Connection,
   rootPem: string,
 ): Promise<Membership> {
+  const { keeping, certificates, random } = parts;
   const token = parseToken(terms.token);
   const seed = keeping.seed(() => random.bytes(32));
   const csr = await certificates.createRequest(seed);
@@ -131,9 +138,10 @@ async function enrol(
     nonce,
     proof: enrolmentProof(secretHash(token.secret), claim),
     poolId: token.pool,
+    org: terms.org,
   });
   terms.tell("asking for a certificate");
-  const reply = await connection.call(Enrolment.method.enroll, request, { timeoutMs: CALL_MS });
+  const reply = await certified(connection, request, parts);
   const membership: Membership = {
     installationId: installationOf(certificates, reply.certificate),
     nodeId: reply.nodeId,
@@ -152,6 +160,25 @@ async function enrol(
   keeping.saveCertificates(rootPem, certificates.toPem(reply.certificate));
   keeping.saveMembership(membership);
   return membership;
+}
+
+/** The certificate; a member that asks again gets it by its key, and the token keeps its use. */
+async function certified(
+  connection: Connection,
+  request: EnrollRequest,
+  { keeping }: JoinParts,
+): Promise<EnrollReply> {
+  const { csr, poolId } = request;
+  try {
+    return await connection.call(Enrolment.method.enroll, request, { timeoutMs: CALL_MS });
+  } catch (error) {
+    if (!isRefusal(error) || error.code !== "node.exists") throw error;
+    const nodeId = nodeIdOf(keeping.key().publicKey);
+    const renewal = create(RenewRequestSchema, { csr, nodeId });
+    const reply = await connection.call(Enrolment.method.renew, renewal, { timeoutMs: CALL_MS });
+    if (reply.poolId !== poolId) throw error;
+    return reply;
+  }
 }
 
 /** The installation stands in the name the certificate was issued for: spiffe://<installation>/node/<id>. */
