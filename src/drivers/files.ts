@@ -122,7 +122,7 @@ function freeBytes(folder: string): number | null {
   }
 }
 
-const DENIED = new Set(["EACCES", "EPERM", "ENOTDIR", "EEXIST"]);
+const DENIED = new Set(["EACCES", "EPERM", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EEXIST"]);
 const DISK_FAILED = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
 const RETRY_AFTER_SECONDS = 30;
 
