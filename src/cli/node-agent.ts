@@ -5,12 +5,12 @@ import { formatUsdt } from "@/core/money.ts";
 import { configKeys, configure } from "@/kernel/config.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import type { Services } from "@/kernel/module.ts";
-import { PoolError } from "@/std/errors.ts";
+import { isRefusal, PoolError } from "@/std/errors.ts";
 import { absolute, defaultLocations } from "./locations.ts";
 import { openLog } from "./logging.ts";
 import { collect, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
-import { EXIT } from "./refusals.ts";
+import { EXIT, exitCodeOf } from "./refusals.ts";
 
 interface Flags {
   readonly data?: string;
@@ -162,7 +162,12 @@ async function run(agent: Agent, _flags: Flags): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => agent.stop());
   const ending = await agent.run();
   if (ending === "left") print.line("This node has left its pool.");
-  return EXIT.done;
+  if (ending !== "removed") return EXIT.done;
+  throw new PoolError(
+    "denied",
+    "node.removed",
+    "An operator removed this node from its pool. To join again it needs another folder and a new token.",
+  );
 }
 
 async function status(agent: Agent, flags: Flags): Promise<number> {
@@ -177,7 +182,11 @@ async function status(agent: Agent, flags: Flags): Promise<number> {
   };
   if (flags.json) print.json(facts);
   else tellStatus(facts);
-  return known === undefined ? EXIT.unreachable : EXIT.done;
+  return standing instanceof Error ? codeOf(standing) : EXIT.done;
+}
+
+function codeOf(error: Error): number {
+  return isRefusal(error) ? exitCodeOf(error) : EXIT.fault;
 }
 
 function runFacts(agent: Agent, standing: Standing | Error) {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { CLAIM_MAINTENANCE, CLAIM_TRIED_EVERY_SLOT } from "@/core/poot/claim.ts";
+import { decodeAck, verifyAck } from "@/core/poot/ack.ts";
+import { CLAIM_MAINTENANCE, CLAIM_TRIED_EVERY_SLOT, decodeClaim } from "@/core/poot/claim.ts";
 import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
 import {
   learnPoolTime,
@@ -12,6 +13,7 @@ import {
   memoryOf,
   type NodeAnswer,
   type NodeIdentity,
+  type NodeMemory,
   type NodeSession,
   nextClaim,
   onAnswer,
@@ -50,7 +52,7 @@ export class Heartbeats {
     this.#who = who;
     this.#time = time;
     this.#triedSlot = this.slot();
-    const memory = keeping.memory();
+    const memory = memoryAt(who, keeping.memory());
     this.#acked = memory.ack;
     this.#session = startSession(who, this.slot(), memory);
   }
@@ -101,6 +103,14 @@ export class Heartbeats {
     this.#keeping.saveMemory(memoryOf(this.#session));
   }
 
+  /** An ACK closes an interval: what is kept then loses at most the interval after it. */
+  rememberAck(): void {
+    const { ack } = this.#session;
+    if (!ack || (this.#acked && sameBytes(ack, this.#acked))) return;
+    this.remember();
+    this.#acked = ack;
+  }
+
   #take(reply: HeartbeatReply, sentMs: number): Beat {
     const receivedMs = this.#clock.monotonic();
     const { slotSeconds } = reply;
@@ -115,16 +125,7 @@ export class Heartbeats {
     const answer = { type, slot: Number(reply.slot), receipt, ack };
     this.#session = onAnswer(this.#session, this.#who, answer);
     if (type === "accepted") this.#missedSlot = false;
-    this.#rememberAck();
     return { type, nextInMs: reply.nextInMs, message };
-  }
-
-  /** An ACK closes an interval: what is kept then loses at most the interval after it. */
-  #rememberAck(): void {
-    const { ack } = this.#session;
-    if (!ack || (this.#acked && sameBytes(ack, this.#acked))) return;
-    this.#acked = ack;
-    this.remember();
   }
 
   #flags(): number {
@@ -136,6 +137,16 @@ export class Heartbeats {
     const slotMs = this.#time.slotSeconds * 1000;
     return (this.slot() + 1) * slotMs - this.poolTimeMs();
   }
+}
+
+/** What is kept of this node at this pool; what it kept at another one says nothing here. */
+function memoryAt({ key, poolKey }: NodeIdentity, { last, ack }: NodeMemory): NodeMemory {
+  const isOurs = (kept: { readonly nodeKey: Uint8Array }) => sameBytes(kept.nodeKey, key.publicKey);
+  const claim = last && decodeClaim(last.claim);
+  const isHere = claim && isOurs(claim) && sameBytes(claim.poolKey, poolKey);
+  const decoded = ack && decodeAck(ack);
+  const isSigned = decoded && isOurs(decoded) && verifyAck(decoded, poolKey);
+  return { last: isHere ? last : undefined, ack: isSigned ? ack : undefined };
 }
 
 /** A heartbeat as the wire has it. */

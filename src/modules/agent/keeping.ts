@@ -106,8 +106,8 @@ export class Keeping {
 
   /** What is carried over a restart; a broken file is as good as none. */
   memory(): NodeMemory {
-    const bytes = this.#files.read(MEMORY);
     try {
+      const bytes = this.#files.read(MEMORY);
       return bytes ? decodeNodeMemory(bytes) : { last: undefined, ack: undefined };
     } catch {
       return { last: undefined, ack: undefined };

@@ -1,11 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
-import type { Connection, Dialer } from "@/ports/dialer.ts";
+import type { Connection, Dialer, DialOptions } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
 import { Enrolment, GetAuthorityRequestSchema } from "@/proto/enrolment_pb.ts";
+import { isRefusal } from "@/std/errors.ts";
 import { BUILD_TIME_MS } from "@/std/version.ts";
 import type { Keeping } from "./keeping.ts";
+import { renew } from "./renewing.ts";
 
 /** What a connection needs of the world. */
 export interface LinkParts {
@@ -29,35 +31,20 @@ export interface Link {
 const CALL_MS = 10_000;
 
 /**
- * Connects to one address as this node, or as nobody (`identified` false), which only enrolment
- * answers. The pool's certificate is dated against the newest time known: the pool's, the build's,
- * or this machine's.
+ * Connects to one address as this node. A certificate that is out of date by the pool's own clock is
+ * renewed on the way: the signing request proves the key, whatever became of the certificate.
  */
-export async function openLink(
-  parts: LinkParts,
-  address: string,
-  identified = true,
-): Promise<Link> {
-  const { keeping, dialer, certificates, clock, random } = parts;
-  const { poolTimeMs } = keeping.membership();
-  const nowMs = Math.max(clock.now(), poolTimeMs, BUILD_TIME_MS);
-  const privateKeyPem = certificates.privateKeyPem(keeping.seed(() => random.bytes(32)));
-  const identity = { certificatePem: keeping.certificatePem(), privateKeyPem };
-  const rootPem = keeping.rootPem();
-  const terms = identified ? { rootPem, nowMs, identity } : { rootPem, nowMs };
-  const connection = await dialer.connect(address, terms);
+export async function openLink(parts: LinkParts, address: string): Promise<Link> {
+  const link = await openOnce(parts, address);
   try {
-    const sentMs = clock.monotonic();
-    const request = create(GetAuthorityRequestSchema);
-    const said = await connection.call(Enrolment.method.getAuthority, request, {
-      timeoutMs: CALL_MS,
-    });
-    const receivedMs = clock.monotonic();
-    return { connection, address, poolTimeMs: Number(said.poolTimeMs), sentMs, receivedMs };
+    if (isInDate(parts, link.poolTimeMs)) return link;
+    await renew(parts, link.connection);
   } catch (error) {
-    connection.close();
+    link.connection.close();
     throw error;
   }
+  link.connection.close();
+  return openOnce(parts, address);
 }
 
 /** Does one thing over a connection of its own: the first address that answers. */
@@ -78,4 +65,49 @@ export async function withLink<T>(parts: LinkParts, act: (link: Link) => Promise
     }
   }
   throw failure;
+}
+
+function isInDate({ keeping, certificates }: LinkParts, nowMs: number): boolean {
+  const { notBeforeMs, notAfterMs } = certificates.read(keeping.certificatePem());
+  return nowMs >= notBeforeMs && nowMs < notAfterMs;
+}
+
+async function openOnce(parts: LinkParts, address: string): Promise<Link> {
+  const { keeping, certificates, clock, random } = parts;
+  const privateKeyPem = certificates.privateKeyPem(keeping.seed(() => random.bytes(32)));
+  const identity = { certificatePem: keeping.certificatePem(), privateKeyPem };
+  const connection = await dial(parts, address, { rootPem: keeping.rootPem(), identity });
+  try {
+    const sentMs = clock.monotonic();
+    const request = create(GetAuthorityRequestSchema);
+    const said = await connection.call(Enrolment.method.getAuthority, request, {
+      timeoutMs: CALL_MS,
+    });
+    const receivedMs = clock.monotonic();
+    return { connection, address, poolTimeMs: Number(said.poolTimeMs), sentMs, receivedMs };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+/**
+ * The pool's certificate is dated against this machine's clock, or the newest time known when that is
+ * later. Where the dates do not fit, this clock may be wrong by years: then they are held against the
+ * time the pool claims, if that is no earlier than what is known (trust.md, section 2, step 4).
+ */
+async function dial(
+  { keeping, dialer, clock }: LinkParts,
+  address: string,
+  terms: DialOptions,
+): Promise<Connection> {
+  const knownMs = Math.max(keeping.membership().poolTimeMs, BUILD_TIME_MS);
+  try {
+    return await dialer.connect(address, { ...terms, nowMs: Math.max(clock.now(), knownMs) });
+  } catch (error) {
+    if (!isRefusal(error) || error.code !== "pool.untrusted") throw error;
+    const { poolTimeMs } = await dialer.fetchAuthority(address, CALL_MS);
+    if (poolTimeMs < knownMs) throw error;
+    return dialer.connect(address, { ...terms, nowMs: poolTimeMs });
+  }
 }

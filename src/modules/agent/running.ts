@@ -2,26 +2,28 @@ import { create } from "@bufbuild/protobuf";
 import { learnPoolTime, type NodeClock } from "@/core/poot/node-clock.ts";
 import type { NodeIdentity } from "@/core/poot/node-session.ts";
 import type { Logger } from "@/kernel/log.ts";
-import type { Stream } from "@/ports/dialer.ts";
 import {
   GetStandingRequestSchema,
-  type HeartbeatReply,
   RegisterNodeRequestSchema,
   Registry,
 } from "@/proto/registry_pb.ts";
-import { PoolError } from "@/std/errors.ts";
+import { isRefusal, PoolError } from "@/std/errors.ts";
+import { Asking } from "./asking.ts";
 import { Heartbeats, heartbeatRequest } from "./heartbeats.ts";
+import type { RunState } from "./keeping.ts";
 import { type Link, type LinkParts, openLink } from "./link.ts";
-import { isExpired, renew, renewExpired } from "./renewing.ts";
+import { renew } from "./renewing.ts";
 
 const CALL_MS = 10_000;
 const ANSWER_MAX_MS = 5_000;
 const RETRY_MIN_MS = 100;
 const SKEW_WARN_MS = 30_000;
 const GONE = new Set(["left", "removed"]);
+/** A renewal that was refused is tried again after this; there are hours left for it. */
+const RENEW_AGAIN_MS = 600_000;
 
-/** Why the node stopped by itself. */
-export type Ending = "stopped" | "left";
+/** Why the node stopped. */
+export type Ending = "stopped" | "left" | "removed";
 
 /**
  * Keeps one node alive at its pool: one long stream, a heartbeat a slot, retries inside the slot,
@@ -33,30 +35,44 @@ export class Running {
   readonly #stop = new AbortController();
   #heartbeats: Heartbeats | undefined;
   #turn = 0;
+  /** Whether the newest connection carried an answer: then the same address is tried first. */
+  #wasAnswered = false;
+  #renewAfterMs = 0;
   #skewWarned = false;
+  #keptWarned = false;
+  #problem = "";
 
   constructor(parts: LinkParts, log: Logger) {
     this.#parts = parts;
     this.#log = log;
   }
 
-  /** Runs until `stop` or until the node has left its pool. */
+  /** Runs until `stop`, or until the node has left its pool or was removed from it. */
   async run(): Promise<Ending> {
     let waitMs = RETRY_MIN_MS;
     while (!this.#stop.signal.aborted) {
       const connectedMs = this.#parts.clock.monotonic();
-      try {
-        if ((await this.#connected()) === "left") return this.#end("left");
-      } catch (error) {
-        if (this.#hasLeft()) return "left";
-        this.#failed(error);
-      }
+      const ending = await this.#tried();
+      if (ending) return this.#end(ending);
+      if (!this.#wasAnswered) this.#turn++;
       const lasted = this.#parts.clock.monotonic() - connectedMs;
       const mostMs = this.#retryMaxMs();
       waitMs = lasted > mostMs ? RETRY_MIN_MS : Math.min(mostMs, waitMs * 2);
       await this.#sleep(waitMs * (0.5 + this.#parts.random.fraction() / 2));
     }
     return this.#end("stopped");
+  }
+
+  /** One connection; answers an ending that is for good. */
+  async #tried(): Promise<Ending | undefined> {
+    try {
+      return await this.#connected();
+    } catch (error) {
+      if (this.#hasLeft()) return "left";
+      if (isRefusal(error) && error.code === "node.removed") return "removed";
+      this.#failed(error);
+      return undefined;
+    }
   }
 
   /** Stops after what is under way; what a restart needs is kept. */
@@ -76,19 +92,21 @@ export class Running {
 
   #end(ending: Ending): Ending {
     if (this.#hasLeft()) return "left";
-    this.#heartbeats?.remember();
-    this.#tellState(false, "", ending === "left" ? "the node has left its pool" : "");
+    this.#keep(() => this.#heartbeats?.remember());
+    this.#tellState(false, "", ending === "stopped" ? "" : `this node was ${ending}`);
     return ending;
   }
 
   /** One connection, from its opening to its failure. */
   async #connected(): Promise<Ending> {
-    const address = await this.#nextAddress();
+    this.#wasAnswered = false;
+    const address = this.#address();
     const link = await openLink(this.#parts, address);
     try {
       await this.#register(link);
       const heartbeats = this.#heartbeatsOver(link);
       this.#tellState(true, address, "");
+      this.#problem = "";
       this.#log.info({ address }, "connected to the pool");
       return await this.#beatOver(link, heartbeats);
     } finally {
@@ -96,17 +114,9 @@ export class Running {
     }
   }
 
-  /** The next address in turn; a certificate that has expired is renewed on the way. */
-  async #nextAddress(): Promise<string> {
-    const { keeping, certificates, clock } = this.#parts;
-    const { addresses } = keeping.membership();
-    const address = addresses[this.#turn++ % addresses.length] ?? "";
-    const { notAfterMs } = certificates.read(keeping.certificatePem());
-    if (isExpired(keeping, notAfterMs, clock.now())) {
-      await renewExpired(this.#parts, address);
-      this.#log.info({ address }, "the expired certificate was renewed");
-    }
-    return address;
+  #address(): string {
+    const { addresses } = this.#parts.keeping.membership();
+    return addresses[this.#turn % addresses.length] ?? "";
   }
 
   async #register({ connection }: Link): Promise<void> {
@@ -144,10 +154,20 @@ export class Running {
   /** Heartbeat after heartbeat, each when the pool said to come; an unanswered one ends the connection. */
   async #beatOver(link: Link, heartbeats: Heartbeats): Promise<Ending> {
     const stream = new Asking(link.connection.stream(Registry.method.heartbeatStream));
+    try {
+      return await this.#beatUntilStopped(link, heartbeats, stream);
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  async #beatUntilStopped(link: Link, heartbeats: Heartbeats, stream: Asking): Promise<Ending> {
     while (!this.#stop.signal.aborted) {
       const { type, nextInMs, message } = await heartbeats.beat((bytes) =>
         stream.ask(heartbeatRequest(bytes), this.#answerMs()),
       );
+      this.#wasAnswered = true;
+      this.#keep(() => heartbeats.rememberAck());
       this.#log.debug({ outcome: type, ...heartbeats.progress() }, "heartbeat answered");
       this.#warnOfSkew(heartbeats);
       if (type === "unknown" && (await this.#isGone(link, message))) return "left";
@@ -158,7 +178,6 @@ export class Running {
         Math.max(nextInMs, type === "accepted" || type === "proven" ? 1 : RETRY_MIN_MS),
       );
     }
-    stream.end();
     return "stopped";
   }
 
@@ -176,7 +195,7 @@ export class Running {
     });
     if (GONE.has(standing.state)) return true;
     if (standing.poolId !== this.#parts.keeping.membership().poolId) {
-      const { poolId } = await renew(this.#parts, link);
+      const { poolId } = await renew(this.#parts, link.connection);
       this.#heartbeatsOver(link);
       this.#log.info({ pool: poolId }, "this node was moved to another pool");
       return false;
@@ -189,8 +208,17 @@ export class Running {
   }
 
   async #renewWhenDue(link: Link, heartbeats: Heartbeats): Promise<void> {
+    const monotonicMs = this.#parts.clock.monotonic();
+    if (monotonicMs < this.#renewAfterMs) return;
     if (heartbeats.poolTimeMs() < this.#parts.keeping.membership().renewAtMs) return;
-    await renew(this.#parts, link);
+    try {
+      await renew(this.#parts, link.connection);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#renewAfterMs = monotonicMs + RENEW_AGAIN_MS;
+      this.#log.warn({ problem: error.message }, "the certificate was not renewed; later again");
+      return;
+    }
     this.#log.info("the certificate was renewed");
     throw new PoolError(
       "unavailable",
@@ -211,19 +239,32 @@ export class Running {
   }
 
   #failed(error: unknown): void {
-    if (error instanceof PoolError && error.code === "node.renewed") return;
+    if (isRefusal(error) && error.code === "node.renewed") return;
     const problem = error instanceof Error ? error.message : String(error);
     this.#tellState(false, "", problem);
-    this.#log.warn({ problem }, "not connected to the pool; trying again");
+    const level = problem === this.#problem ? "debug" : "warn";
+    this.#problem = problem;
+    this.#log[level]({ problem }, "not connected to the pool; trying again");
+  }
+
+  /** A disk that is full costs a node what it keeps for a restart, and no slot. */
+  #keep(write: () => void): void {
+    try {
+      write();
+      this.#keptWarned = false;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (!this.#keptWarned) this.#log.warn({ problem: error.message }, "nothing can be kept");
+      this.#keptWarned = true;
+    }
   }
 
   #tellState(connected: boolean, address: string, problem: string): void {
     const { keeping, clock } = this.#parts;
-    const known = keeping.runState();
-    const isSame =
-      known?.connected === connected && known.address === address && known.problem === problem;
-    if (isSame && known.pid === process.pid) return;
-    keeping.saveRunState({ pid: process.pid, connected, address, sinceMs: clock.now(), problem });
+    const state = { pid: process.pid, connected, address, sinceMs: clock.now(), problem };
+    this.#keep(() => {
+      if (!isSameState(keeping.runState(), state)) keeping.saveRunState(state);
+    });
   }
 
   #sleep(ms: number): Promise<void> {
@@ -239,45 +280,12 @@ export class Running {
   }
 }
 
-type HeartbeatStream = Stream<ReturnType<typeof heartbeatRequest>, HeartbeatReply>;
-
-/** One question at a time over a stream; silence or its end fails the question. */
-class Asking {
-  readonly #stream: HeartbeatStream;
-  #waiting: PromiseWithResolvers<HeartbeatReply> | undefined;
-  #ended: unknown;
-
-  constructor(stream: HeartbeatStream) {
-    this.#stream = stream;
-    stream.onMessage((reply) => this.#waiting?.resolve(reply));
-    stream.onEnd((error) => {
-      this.#ended =
-        error ?? new PoolError("unavailable", "pool.unreachable", "The pool ended the stream.");
-      this.#waiting?.reject(this.#ended);
-    });
-  }
-
-  async ask(
-    request: Parameters<HeartbeatStream["send"]>[0],
-    timeoutMs: number,
-  ): Promise<HeartbeatReply> {
-    if (this.#ended !== undefined) throw this.#ended;
-    const waiting = Promise.withResolvers<HeartbeatReply>();
-    this.#waiting = waiting;
-    const timer = setTimeout(() => waiting.reject(silent(timeoutMs)), timeoutMs);
-    this.#stream.send(request);
-    return waiting.promise.finally(() => clearTimeout(timer));
-  }
-
-  end(): void {
-    this.#stream.end();
-  }
-}
-
-function silent(timeoutMs: number): PoolError {
-  return new PoolError(
-    "deadline",
-    "pool.silent",
-    `The pool did not answer within ${timeoutMs} ms.`,
+function isSameState(known: RunState | undefined, said: RunState): boolean {
+  const { pid, connected, address, problem } = said;
+  return (
+    known?.pid === pid &&
+    known.connected === connected &&
+    known.address === address &&
+    known.problem === problem
   );
 }
