@@ -1,0 +1,183 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runPayoutCrash } from "#test/sim/payout-crash.ts";
+import { runAdversaries } from "#test/sim/poot-adversary.ts";
+import { type KillFigures, killPool } from "#test/support/killing.ts";
+
+/**
+ * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
+ * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`. Progress is kept in dist/soak, so
+ * that an interrupted run goes on where it was; `--fresh` begins anew. Ends with 0 when all is well.
+ */
+
+const FOLDER = join(import.meta.dir, "../dist/soak");
+const KILLS_A_POOL = 10;
+const NODES = 3;
+const SEEDS_A_STEP = 500;
+
+/** A run that can be interrupted: so many rounds in steps, and what is added up over them. */
+interface Soak<Sum> {
+  readonly name: string;
+  readonly rounds: number;
+  readonly empty: Sum;
+  /** Runs the rounds from `from` to below `to`. */
+  step(from: number, to: number, sum: Sum): Promise<Sum>;
+  readonly stepRounds: number;
+  /** One line about what was found so far. */
+  line(sum: Sum): string;
+  isGood(sum: Sum): boolean;
+}
+
+interface Progress<Sum> {
+  readonly done: number;
+  readonly seconds: number;
+  readonly sum: Sum;
+}
+
+async function run<Sum>(soak: Soak<Sum>): Promise<number> {
+  let progress = restored(soak);
+  if (progress.done > 0) say(`goes on after ${progress.done} rounds`);
+  while (progress.done < soak.rounds) {
+    const fromMs = performance.now();
+    const to = Math.min(soak.rounds, progress.done + soak.stepRounds);
+    const sum = await soak.step(progress.done, to, progress.sum);
+    const seconds = progress.seconds + (performance.now() - fromMs) / 1000;
+    progress = { done: to, seconds, sum };
+    keep(soak.name, progress);
+    const leftSeconds = (seconds / to) * (soak.rounds - to);
+    say(`${to} of ${soak.rounds}: ${soak.line(sum)}; ${leftSeconds.toFixed(0)} s to go`);
+    if (!soak.isGood(sum)) break;
+  }
+  const verdict = soak.isGood(progress.sum) ? "all is well" : "SOMETHING IS WRONG";
+  say(`${soak.name}: ${soak.line(progress.sum)}; ${progress.seconds.toFixed(0)} s; ${verdict}`);
+  return soak.isGood(progress.sum) ? 0 : 1;
+}
+
+type KillSum = Omit<KillFigures, "backMs"> & { readonly backMs: readonly number[] };
+
+function killSoak(rounds: number, database: "sqlite" | "postgres"): Soak<KillSum> {
+  return {
+    name: `kill-${database}`,
+    rounds,
+    stepRounds: KILLS_A_POOL,
+    empty: {
+      kills: 0,
+      proven: 0,
+      lost: 0,
+      doubled: 0,
+      batches: 0,
+      payments: 0,
+      backMs: [],
+      faults: [],
+    },
+    async step(from, to, sum) {
+      const terms = { kills: to - from, nodes: NODES, seed: from, database };
+      const figures = await killPool({
+        ...terms,
+        tell: (backMs) => say(`killed, back in ${backMs.toFixed(0)} ms`),
+      });
+      return {
+        kills: sum.kills + figures.kills,
+        proven: sum.proven + figures.proven,
+        lost: sum.lost + figures.lost,
+        doubled: sum.doubled + figures.doubled,
+        batches: sum.batches + figures.batches,
+        payments: sum.payments + figures.payments,
+        backMs: [...sum.backMs, ...figures.backMs.map(Math.round)],
+        faults: [...sum.faults, ...figures.faults],
+      };
+    },
+    line: ({ kills, proven, lost, doubled, batches, payments, backMs, faults }) =>
+      [
+        `${kills} kills`,
+        `${proven} slots proven, ${lost} lost, ${doubled} credited twice`,
+        `${payments} payments in ${batches} batches`,
+        `back in ${median(backMs)} ms (median), ${Math.max(0, ...backMs)} ms (most)`,
+        `${faults.length} faults${faults.length > 0 ? `: ${faults.join("; ")}` : ""}`,
+      ].join(", "),
+    isGood: ({ lost, doubled, faults }) => lost === 0 && doubled === 0 && faults.length === 0,
+  };
+}
+
+function adversarySoak(rounds: number): Soak<{ accepted: number; credited: number }> {
+  return {
+    name: "adversary",
+    rounds,
+    stepRounds: SEEDS_A_STEP,
+    empty: { accepted: 0, credited: 0 },
+    async step(from, to, sum) {
+      const { accepted, credited } = runAdversaries(from, to);
+      return { accepted: sum.accepted + accepted, credited: sum.credited + credited };
+    },
+    line: ({ accepted, credited }) => `${accepted} slots accepted, ${credited} credited`,
+    isGood: ({ accepted, credited }) => credited <= accepted,
+  };
+}
+
+function payoutSoak(rounds: number): Soak<{ crashes: number; faults: readonly string[] }> {
+  return {
+    name: "payout",
+    rounds,
+    stepRounds: SEEDS_A_STEP,
+    empty: { crashes: 0, faults: [] },
+    async step(from, to, sum) {
+      let { crashes, faults } = sum;
+      for (let seed = from; seed < to; seed++) {
+        const { crashes: more, overpaid, underpaid, violations, stoppedBy } = runPayoutCrash(seed);
+        crashes += more;
+        const found = [...overpaid, ...underpaid, ...violations, ...(stoppedBy ? [stoppedBy] : [])];
+        faults = [...faults, ...found.map((fault) => `seed ${seed}: ${fault}`)];
+      }
+      return { crashes, faults };
+    },
+    line: ({ crashes, faults }) =>
+      `${crashes} crashes, ${faults.length} faults ${faults.join("; ")}`,
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
+function fileOf(name: string): string {
+  return join(FOLDER, `${name}.json`);
+}
+
+function restored<Sum>({ name, empty }: Soak<Sum>): Progress<Sum> {
+  if (process.argv.includes("--fresh")) rmSync(fileOf(name), { force: true });
+  try {
+    return JSON.parse(readFileSync(fileOf(name), "utf8")) as Progress<Sum>;
+  } catch {
+    return { done: 0, seconds: 0, sum: empty };
+  }
+}
+
+function keep<Sum>(name: string, progress: Progress<Sum>): void {
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(`${fileOf(name)}.new`, JSON.stringify(progress));
+  renameSync(`${fileOf(name)}.new`, fileOf(name));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function option(name: string, usual: string): string {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? usual : (process.argv[at + 1] ?? usual);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+async function soak(name: string | undefined): Promise<number> {
+  const rounds = (usual: number): number => Number(option("--rounds", `${usual}`));
+  if (name === "kill")
+    return run(killSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
+  if (name === "adversary") return run(adversarySoak(rounds(100_000)));
+  if (name === "payout") return run(payoutSoak(rounds(100_000)));
+  say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
+  say("soak adversary [--rounds 100000] [--fresh]");
+  say("soak payout [--rounds 100000] [--fresh]");
+  return 2;
+}
+
+process.exit(await soak(process.argv[2]));
