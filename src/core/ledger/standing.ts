@@ -30,18 +30,3 @@ export function standingOf(
   const [due, pending] = [availableOf(payable), pendingOf(payable)];
   return { owed: accruing + due + pending, accruing, payable: due, pending, paid: payable.dp };
 }
-
-/** Several standings as one. */
-export function addStandings(standings: Iterable<Standing>): Standing {
-  let sum = NO_STANDING;
-  for (const { owed, accruing, payable, pending, paid } of standings) {
-    sum = {
-      owed: sum.owed + owed,
-      accruing: sum.accruing + accruing,
-      payable: sum.payable + payable,
-      pending: sum.pending + pending,
-      paid: sum.paid + paid,
-    };
-  }
-  return sum;
-}

@@ -63,7 +63,8 @@ export function nextGroup({ progress, unbooked }: BookerState): Group | undefine
 
 function poolsOf(intervals: readonly OpenInterval[]): Group["pools"] {
   const pools = new Map<PoolId, { slot: LedgerSlot; endSlot: LedgerSlot }>();
-  for (const { pool, slot, endSlot } of intervals) {
+  for (const { pool, slot, endSlot, hasCredits } of intervals) {
+    if (!hasCredits) continue;
     pools.set(pool, { slot: pools.get(pool)?.slot ?? slot, endSlot });
   }
   return pools;

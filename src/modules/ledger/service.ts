@@ -232,10 +232,12 @@ export class Ledger {
     });
   }
 
-  /** A signed account of a period; it begins and ends where bookings do. */
-  async statement(request: StatementRequest): Promise<SignedStatement> {
-    await this.book();
-    return this.#turns.take(() => statementOf(this.#state, request));
+  /** A signed account of a period, as far as it is booked; it begins and ends where bookings do. */
+  statement(request: StatementRequest): Promise<SignedStatement> {
+    return this.#turns.take(async () => {
+      await this.#refresh();
+      return statementOf(this.#state, request);
+    });
   }
 
   /** Everything that is wrong with the tables; nothing, when all is well. */

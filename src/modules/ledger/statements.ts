@@ -81,25 +81,35 @@ interface Period {
 }
 
 function periodOf(
-  { parts }: BookerState,
-  { fromMs, toMs }: StatementRequest,
+  state: BookerState,
+  { pool, fromMs, toMs }: StatementRequest,
   bookings: readonly Booking[],
 ): Period {
-  const { slotSeconds, slotsPerInterval, slot } = parts.poot.poolTime();
-  const lastEnd = bookings.at(-1)?.endSlot;
-  const open = intervalFirstSlot(slot, slotsPerInterval);
-  const closedMs =
-    parts.poot.intervalsBehind() === 0
-      ? slotStartMs(open, slotSeconds)
-      : ledgerSlotMs(lastEnd ?? 0, slotSeconds);
+  const { slotSeconds } = state.parts.poot.poolTime();
+  const settledMs = settledUntilMs(state, pool, bookings);
   const snapped = (ms: number) => {
     const isAcross = ({ slot, endSlot }: Booking) =>
       ledgerSlotMs(slot, slotSeconds) < ms && ms < ledgerSlotMs(endSlot, slotSeconds);
     const across = bookings.find(isAcross);
     return across ? ledgerSlotMs(across.slot, slotSeconds) : ms;
   };
-  const from = snapped(Math.min(fromMs, closedMs));
-  return { fromMs: from, toMs: Math.max(from, snapped(Math.min(toMs, closedMs))) };
+  const from = snapped(Math.min(fromMs, settledMs));
+  return { fromMs: from, toMs: Math.max(from, snapped(Math.min(toMs, settledMs))) };
+}
+
+/** Before this nothing is added any more: every interval is closed, and every credit is booked. */
+function settledUntilMs(
+  { parts, unbooked }: BookerState,
+  pool: PoolId,
+  bookings: readonly Booking[],
+): number {
+  const { slotSeconds, slotsPerInterval, slot } = parts.poot.poolTime();
+  const waiting = unbooked.intervals.find((one) => one.pool === pool && one.hasCredits);
+  if (waiting) return ledgerSlotMs(waiting.slot, slotSeconds);
+  if (parts.poot.intervalsBehind() === 0) {
+    return slotStartMs(intervalFirstSlot(slot, slotsPerInterval), slotSeconds);
+  }
+  return ledgerSlotMs(bookings.at(-1)?.endSlot ?? 0, slotSeconds);
 }
 
 /** What a transfer changes in what is owed, and when: earnings when they began, the rest when booked. */

@@ -16,6 +16,7 @@ export interface OpenInterval {
   readonly endSlot: LedgerSlot;
   /** The UTC day it begins in, by time epoch. */
   readonly day: string;
+  readonly hasCredits: boolean;
 }
 
 /** A credit to be booked. Its slot decides which tariff rates it. */
@@ -122,10 +123,12 @@ export class Unbooked {
     this.#intervals = this.#intervals.filter((interval) => interval.cursor > cursor);
   }
 
-  #intervalOf({ cursor, pool, epoch, firstSlot, slots }: ClosedCredits): OpenInterval {
+  #intervalOf(closed: ClosedCredits): OpenInterval {
+    const { cursor, pool, epoch, firstSlot, slots, credits } = closed;
     const slot = ledgerSlotOf(epoch, firstSlot);
     const endSlot = ledgerSlotOf(epoch, firstSlot + slots);
-    return { cursor, pool, slot, endSlot, day: dayOfLedgerSlot(slot, this.#slotSeconds) };
+    const day = dayOfLedgerSlot(slot, this.#slotSeconds);
+    return { cursor, pool, slot, endSlot, day, hasCredits: credits.length > 0 };
   }
 
   #creditOf({ cursor, epoch }: ClosedCredits, credit: NodeCredit): OpenCredit {

@@ -27,7 +27,9 @@ export function payoutRpcs(parts: PayoutRpcParts): ServiceRpcs<typeof RegistrySe
     async setPayoutAddress({ statement }, call) {
       return wireAddress(await parts.payouts.addresses.set(callerOf(call), statement));
     },
-    getStanding: (_, call) => standingOf(parts, itself(call)),
+    async getStanding(_, call) {
+      return standingOf(parts, itself(call));
+    },
   };
 }
 
