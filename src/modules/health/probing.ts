@@ -81,7 +81,9 @@ export class Probing {
     const at = tally.hour % HOURS;
     tally.sent[at] = (tally.sent[at] ?? 0) + 1;
     tally.answered[at] = (tally.answered[at] ?? 0) + (answered ? 1 : 0);
-    this.#registry.judge(id, { healthPermille: this.healthOf(id) });
+    if (this.#registry.findNode(id)) {
+      this.#registry.judge(id, { healthPermille: this.healthOf(id) });
+    }
   }
 
   /** The tally of a node with the hours since the last probe emptied. */
