@@ -60,9 +60,14 @@ export class TestNode {
     return beaten;
   }
 
+  /** What it keeps on its disk. */
+  memory(): NodeMemory {
+    return this.#session ? memoryOf(this.#session) : this.#memory;
+  }
+
   /** Loses everything but what a node keeps on its disk. */
   restart(): void {
-    if (this.#session) this.#memory = memoryOf(this.#session);
+    this.#memory = this.memory();
     this.#session = undefined;
   }
 

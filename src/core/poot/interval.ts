@@ -16,6 +16,7 @@ import type {
 import {
   creditOf,
   inSlotOrder,
+  mayBeForgotten,
   type NodeMarks,
   raiseSession,
   type SessionMarks,
@@ -77,6 +78,7 @@ function settleRow(
   if (node.membership !== "member" && node.membership !== "left") {
     return { ...settled, sessions, marks: raiseNode(settled.marks, row, 0) };
   }
+  if (mayBeForgotten(row, node.sessions)) return { ...settled, sessions };
   const ticks = creditOf(row, session, settled.marks.lastSlot);
   const { marks } = settled;
   return {

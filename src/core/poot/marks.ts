@@ -27,6 +27,9 @@ export interface NodeMarks {
   readonly pendingUnobserved: number;
 }
 
+/** Sessions of a node whose marks are kept, those seen last. Forgetting one costs its node alone. */
+export const SESSION_MARKS_MAX = 33;
+
 /** The marks of a node that has just been registered. */
 export function newNodeMarks(registrationSlot: Slot): NodeMarks {
   return {
@@ -48,6 +51,15 @@ export function newSessionMarks(row: PresenceRow): SessionMarks {
 export function sessionMarksOf(row: PresenceRow, known: readonly SessionMarks[]): SessionMarks {
   const found = known.find((marks) => sameBytes(marks.session, row.session));
   return found ?? newSessionMarks(row);
+}
+
+/**
+ * Whether a row may be of a session whose marks were forgotten because there were too many. Its
+ * CLAIM may have its ACK already, and a second one with another total would be evidence (E3).
+ */
+export function mayBeForgotten(row: PresenceRow, known: readonly SessionMarks[]): boolean {
+  if (known.length < SESSION_MARKS_MAX) return false;
+  return known.every(({ session, seen }) => seen >= row.slot && !sameBytes(session, row.session));
 }
 
 /**

@@ -1,7 +1,12 @@
 import type { NodeId } from "@/core/ids.ts";
 import { BlobReader, BlobWriter } from "@/core/poot/blob-bytes.ts";
 import type { CloseContext, ClosedNode } from "@/core/poot/closing.ts";
-import { type NodeMarks, newNodeMarks, type SessionMarks } from "@/core/poot/marks.ts";
+import {
+  type NodeMarks,
+  newNodeMarks,
+  SESSION_MARKS_MAX,
+  type SessionMarks,
+} from "@/core/poot/marks.ts";
 import { RECEIPT_LIFE_SECONDS } from "@/core/poot/receipt.ts";
 import { intervalLastSlot, type Slot, slotsIn } from "@/core/poot/slot.ts";
 import { PLANNED_WINDOW_DAYS, type SlotCounts, type SlotStates } from "@/core/poot/slot-state.ts";
@@ -30,8 +35,6 @@ interface PlannedDay {
   readonly slots: number;
 }
 
-/** Sessions kept per node beside the newest. Forgetting one costs its node, never the pool. */
-const SESSIONS_MAX = 32;
 /** A day longer than a receipt lives, nothing of a session can come any more. */
 const SESSION_LIFE_SECONDS = RECEIPT_LIFE_SECONDS + 86_400;
 const VERSION = 1;
@@ -105,7 +108,8 @@ function keptSessions(
   const oldest = now - slotsIn(SESSION_LIFE_SECONDS, slotSeconds);
   const [newest, ...rest] = [...sessions].sort((a, b) => b.seen - a.seen);
   if (!newest) return [];
-  return [newest, ...rest.filter((session) => session.seen >= oldest).slice(0, SESSIONS_MAX)];
+  const alive = rest.filter((session) => session.seen >= oldest);
+  return [newest, ...alive.slice(0, SESSION_MARKS_MAX - 1)];
 }
 
 /** What a close adds to a node's day. */
