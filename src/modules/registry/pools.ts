@@ -108,8 +108,9 @@ export class Pools {
     const refusal = isRenamed ? poolExists(terms.name) : poolChanged(pool.id);
     const row = audit.row(caller, "pool.changed", pool.id, { name: terms.name });
     await database.commit([savePool(database.sql, record, refusal), row]);
+    const changed = this.put(record);
     this.#parts.events.tell("pool.changed", { pool: pool.id });
-    return this.put(record);
+    return changed;
   }
 
   async delete(caller: Caller, id: string): Promise<void> {

@@ -365,6 +365,15 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
       await deletion;
     });
 
+    test("is changed before anybody is told so", async () => {
+      await using at = await world();
+      const { registry, home, events } = at;
+      const seen: unknown[] = [];
+      events.on("pool.changed", ({ pool }) => seen.push(registry.getPool(pool).name));
+      await registry.updatePool(SYSTEM, home.id, { name: "cellar" });
+      expect(seen).toEqual(["cellar"]);
+    });
+
     test("has a name of its own", async () => {
       await using at = await world();
       const { registry, home } = at;
