@@ -119,10 +119,11 @@ export class NodeLogins {
     }
   }
 
-  /** Ends the login a refresh token belongs to; an unknown token changes nothing. */
+  /** Ends the login a refresh token belongs to; an unknown one, or one that ended, changes nothing. */
   async revoke(token: string): Promise<void> {
     const row = await this.#refreshRow(token);
-    if (row) await this.#end(row.login, nodeCaller(row.node as NodeId), "login.ended");
+    if (row?.revoked_at_ms === null)
+      await this.#end(row.login, nodeCaller(row.node as NodeId), "login.ended");
   }
 
   /** Whom an access token stands for now; refuses bad ones and nodes that were suspended or removed. */

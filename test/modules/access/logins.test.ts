@@ -134,6 +134,16 @@ describe("an access token", () => {
     expect((await refresh(world, refresh_token)).status).toBe(401);
   });
 
+  test("is ended once, however often that is asked for", async () => {
+    await using world = await accessWorld();
+    const { refresh_token } = await (await world.member(await world.pool())).login();
+    const json = { refresh_token };
+    for (let times = 0; times < 3; times++) {
+      expect((await world.ask("POST", "/api/v1/auth/revoke", { json })).status).toBe(204);
+    }
+    expect((await world.actions()).filter((action) => action === "login.ended")).toHaveLength(1);
+  });
+
   test("is verified by the published key until a day after that was replaced", async () => {
     await using world = await accessWorld();
     const machine = await world.member(await world.pool());
