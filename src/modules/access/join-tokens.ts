@@ -1,5 +1,7 @@
 import type { Caller } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
+import { nameProblem } from "@/core/node-profile.ts";
+import { specializationProblem } from "@/core/specialization.ts";
 import {
   formatToken,
   SECRET_BYTES,
@@ -81,6 +83,7 @@ export class JoinTokens {
     terms: JoinTokenTerms,
     also: (token: JoinTokenRecord) => readonly Write[] = () => [],
   ): Promise<CreatedToken> {
+    requireTerms(terms);
     const { database, random, audit, pin } = this.#parts;
     const secret = secretOf(random.bytes(SECRET_BYTES));
     const token = recordOf(terms, {
@@ -174,6 +177,27 @@ export function placeOf(token: JoinTokenRecord): string {
 function placeIn(place = "0."): { readonly createdAtMs: bigint; readonly id: string } {
   const [createdAtMs = "0", id = ""] = place.split(".");
   return { createdAtMs: BigInt(createdAtMs), id };
+}
+
+/** A token nobody could join with is refused where it is made, not where it is used. */
+function requireTerms({ nodeName, specialization }: JoinTokenTerms): void {
+  const problems = [
+    { path: "node_name", message: nodeName === undefined ? undefined : nodeNameProblem(nodeName) },
+    {
+      path: "specialization",
+      message: specialization === undefined ? undefined : specializationProblem(specialization),
+    },
+  ].flatMap(({ path, message }) => (message === undefined ? [] : [{ path, message }]));
+  if (problems.length === 0) return;
+  const sentence = problems.map(({ path, message }) => `${path} ${message}`).join("; ");
+  throw new PoolError("invalid", "token.invalid", `Nobody could join with it: ${sentence}.`, {
+    errors: problems,
+  });
+}
+
+function nodeNameProblem(name: string): string | undefined {
+  if (name !== name.normalize("NFC").trim()) return "must not begin or end with spaces";
+  return nameProblem(name);
 }
 
 interface Origin {

@@ -172,6 +172,19 @@ describe("join tokens", () => {
     expect(states).toEqual(["live", "used", "revoked", "expired"]);
   });
 
+  test.each([
+    ["a specialization that cannot be", { specialization: "Big Data!" }, "specialization"],
+    ["a name that cannot be printed", { node_name: "a\tb" }, "node_name"],
+    ["a name with a space at its end", { node_name: "cellar " }, "node_name"],
+  ])("are refused with %s: nobody could join with them", async (_, json, path) => {
+    await using world = await accessWorld();
+    await world.pool();
+    const refused = await world.ask("POST", "/api/v1/tokens", { as: world.operatorToken, json });
+    const problem = (await refused.json()) as { code: string; errors: { path: string }[] };
+    expect([refused.status, problem.code]).toEqual([400, "token.invalid"]);
+    expect(problem.errors.map((error) => error.path)).toEqual([path]);
+  });
+
   test("are nothing for a node", async () => {
     await using world = await accessWorld();
     const pool = await world.pool();
