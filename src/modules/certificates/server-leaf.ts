@@ -56,6 +56,12 @@ export class ServerLeaf {
     return this.#dates.notAfterMs;
   }
 
+  /** Whether clients whose clock is right believe it. */
+  isInDate(nowMs: number): boolean {
+    const { notBeforeMs, notAfterMs } = this.#dates;
+    return nowMs >= notBeforeMs && nowMs < notAfterMs;
+  }
+
   /** Whether it is time for another one. */
   isDue(nowMs: number): boolean {
     const { notBeforeMs, notAfterMs } = this.#dates;

@@ -103,6 +103,11 @@ export class Authority {
     await take(this.leaf());
   }
 
+  /** Whether the server's certificate is in date; after the clock jumped it may not be. */
+  isLeafInDate(nowMs: number): boolean {
+    return this.#leaf.isInDate(nowMs);
+  }
+
   /** While the pool's clock is not trusted, nothing of our own is renewed. */
   trustClockWhen(isTrusted: () => boolean): void {
     this.#isClockTrusted = isTrusted;

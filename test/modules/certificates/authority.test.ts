@@ -176,6 +176,15 @@ describe("the server's certificate", () => {
     authority.trustClockWhen(() => false);
     expect(await authority.renewOwn(NOW + 80 * DAY_MS)).toBe(false);
   });
+
+  test("says whether it is in date, from its first moment to its last", async () => {
+    using place = await installation();
+    const authority = authorityIn(place.files);
+    await authority.ensureLeaf(NOW);
+    const end = authority.leafNotAfterMs();
+    const looked = [NOW - DAY_MS, NOW, end - 1, end].map((at) => authority.isLeafInDate(at));
+    expect(looked).toEqual([false, true, true, false]);
+  });
 });
 
 describe("a node's certificate", () => {
