@@ -1,11 +1,4 @@
-import {
-  Counter,
-  Gauge,
-  Histogram,
-  type OpenMetricsContentType,
-  type PrometheusContentType,
-  Registry,
-} from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { defineModule } from "@/kernel/module.ts";
 import type { Figure, Metrics } from "@/ports/metrics.ts";
 
@@ -15,13 +8,12 @@ declare module "@/kernel/module.ts" {
   }
 }
 
-type AnyRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>;
 type Read = () => readonly Figure[] | Promise<readonly Figure[]>;
 
 /** Figures over prom-client. */
 export function createMetrics(): Metrics {
-  const registry: AnyRegistry = new Registry();
-  const registers = [registry as Registry];
+  const registry = new Registry();
+  const registers = [registry];
   return {
     gauge(name, help, labelNames, read) {
       new Gauge({ name, help, labelNames: [...labelNames], registers, collect: setting(read) });
@@ -38,13 +30,17 @@ export function createMetrics(): Metrics {
       return (seconds) => histogram.observe(seconds);
     },
     async scrape(openMetrics) {
-      const type = openMetrics
-        ? Registry.OPENMETRICS_CONTENT_TYPE
-        : Registry.PROMETHEUS_CONTENT_TYPE;
-      (registry as Registry<typeof type>).setContentType(type);
-      return { text: await registry.metrics(), contentType: type };
+      const text = await registry.metrics();
+      if (!openMetrics) return { text, contentType: Registry.PROMETHEUS_CONTENT_TYPE };
+      return { text: asOpenMetrics(text), contentType: Registry.OPENMETRICS_CONTENT_TYPE };
     },
   };
+}
+
+/** Made here, because prom-client renames its counters for good when it writes OpenMetrics once. */
+function asOpenMetrics(text: string): string {
+  const families = text.replace(/^(# (?:HELP|TYPE) \w+)_total /gm, "$1 ");
+  return `${families.replace(/\n{2,}/g, "\n")}# EOF\n`;
 }
 
 function setting(read: Read) {
