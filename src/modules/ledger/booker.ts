@@ -40,10 +40,12 @@ interface NodeBooking {
 }
 
 /** Intervals booked together: of one day, so that a day's money is told apart. */
-interface Group {
+export interface Group {
   readonly target: bigint;
   readonly day: string;
   readonly pools: ReadonlyMap<PoolId, Pick<Booking, "slot" | "endSlot">>;
+  /** The nodes that are not booked yet, in the order of booking. */
+  readonly keys: readonly BookKey[];
 }
 
 /** The intervals to book next, or those whose booking was interrupted; undefined when all are booked. */
@@ -58,7 +60,8 @@ export function nextGroup({ progress, unbooked }: BookerState): Group | undefine
     intervals.push(interval);
   }
   const target = isResumed ? progress.target : (intervals.at(-1)?.cursor ?? first.cursor);
-  return { target, day: first.day, pools: poolsOf(intervals) };
+  const keys = unbooked.keysUpTo(target).filter((key) => !isResumed || key > progress.done);
+  return { target, day: first.day, pools: poolsOf(intervals), keys };
 }
 
 function poolsOf(intervals: readonly OpenInterval[]): Group["pools"] {
@@ -71,14 +74,19 @@ function poolsOf(intervals: readonly OpenInterval[]): Group["pools"] {
 }
 
 /**
- * Books the next nodes of a group; answers whether more are left. What is booked and how far it is
+ * Books some nodes of a group, from the place `at` on; answers where the next ones begin, if any. What is booked and how far it is
  * booked are one commit, so a crash books nothing twice and leaves nothing out.
  */
-export async function bookPart(state: BookerState, group: Group): Promise<boolean> {
+export async function bookPart(
+  state: BookerState,
+  group: Group,
+  at: number,
+): Promise<number | undefined> {
   const { parts, unbooked, progress } = state;
-  const keys = unbooked.keysUpTo(group.target).filter((key) => key > progress.done);
-  const part = keys.slice(0, NODES_PER_COMMIT).map((key) => bookNode(state, group, key));
-  const last = keys.length > part.length ? part.at(-1) : undefined;
+  const keys = group.keys.slice(at, at + NODES_PER_COMMIT);
+  const part = keys.map((key) => bookNode(state, group, key));
+  const next = at + keys.length;
+  const last = next < group.keys.length ? part.at(-1) : undefined;
   const after: Progress = last
     ? { cursor: progress.cursor, target: group.target, done: last.key }
     : { cursor: group.target, target: group.target, done: "" };
@@ -92,7 +100,7 @@ export async function bookPart(state: BookerState, group: Group): Promise<boolea
     unbooked.rate(key, rating);
   }
   if (!last) unbooked.finish(group.target);
-  return last !== undefined;
+  return last && next;
 }
 
 function bookingWrites({ parts }: BookerState, part: readonly NodeBooking[]): Write[] {

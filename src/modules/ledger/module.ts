@@ -26,6 +26,7 @@ export const ledger = defineModule({
     "http",
     "metrics",
     "checks",
+    "events",
     "audit",
     "authority",
     "registry",
@@ -59,8 +60,8 @@ export const ledger = defineModule({
       }),
     }),
   async start(services, context) {
-    const { database, clock, http, metrics, checks, registry, poot } = services;
-    const { config, log, reloaded, ready } = context;
+    const { database, clock, http, metrics, checks, events, registry, poot } = services;
+    const { config, log, reloaded, ready, defer } = context;
     await database.migrate(LEDGER_MIGRATIONS);
     const service = await Ledger.open({ ...services, log }, tariffTermsOf(config.tariff));
     const nightly = new NightlyCheck(() => service.check(), log);
@@ -79,6 +80,10 @@ export const ledger = defineModule({
         log.error({ err }, "the tariff was not changed");
       });
     });
+    const unlisten = events.on("interval.closed", () => {
+      service.lookAhead().catch((err: unknown) => log.warn({ err }, "credits were not read"));
+    });
+    defer(() => void unlisten());
     ready(() => run({ service, nightly, clock, now: () => poot.poolTime().nowMs }, context));
     return service;
   },

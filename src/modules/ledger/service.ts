@@ -17,7 +17,7 @@ import {
   readStandings,
   unbookedNet,
 } from "./balances.ts";
-import { type BookerState, bookPart, nextGroup } from "./booker.ts";
+import { type BookerState, bookPart, type Group, nextGroup } from "./booker.ts";
 import { parseKey, readProgress, readRatings } from "./bookings.ts";
 import { type Comparison, compareCredits } from "./comparing.ts";
 import { convertDue, listDue } from "./day-budget.ts";
@@ -30,7 +30,8 @@ import { Tariffs } from "./tariffs.ts";
 import { insertTransfers, readTransfers } from "./transfers.ts";
 import { type BookKey, Unbooked } from "./unbooked.ts";
 
-const PAGE = 50;
+/** Intervals taken in before others get their turn. */
+const PAGE = 2;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** A day without a later interval is over so long after midnight. */
@@ -107,6 +108,11 @@ export class Ledger {
   async owed(pool: PoolId, node: NodeId): Promise<Standing> {
     const [standing] = await this.standings([{ pool, node }]);
     return standing ?? NO_STANDING;
+  }
+
+  /** Takes in what was closed since the last look, so that there is less to do when it is asked for. */
+  lookAhead(): Promise<void> {
+    return this.#turns.take(() => this.#refresh());
   }
 
   /** What nodes have, in the order asked. */
@@ -282,17 +288,22 @@ export class Ledger {
     await this.settleTariff();
     await this.#turns.take(() => this.#refresh());
     for (let group = nextGroup(this.#state); group; group = nextGroup(this.#state)) {
-      const { day, target } = group;
-      const part = group;
-      await this.#convertDue((dueDay) => dueDay !== day);
-      while (await this.#turns.take(() => bookPart(this.#state, part)));
-      await poot.bookedUntil(target);
+      await this.#bookGroup(group);
     }
     const { nowMs } = poot.poolTime();
     const lastDay = this.#dayOf(nowMs - DAY_GRACE_MS);
     await this.#convertDue((dueDay) => dueDay !== this.#dayOf(nowMs) && dueDay !== lastDay);
     await this.#turns.take(() => matureDue(this.#state));
     this.#lastBookedMs = nowMs;
+  }
+
+  async #bookGroup(group: Group): Promise<void> {
+    await this.#convertDue((dueDay) => dueDay !== group.day);
+    for (let at: number | undefined = 0; at !== undefined; ) {
+      const from: number = at;
+      at = await this.#turns.take(() => bookPart(this.#state, group, from));
+    }
+    await this.#parts.poot.bookedUntil(group.target);
   }
 
   /** Work of a day that is over becomes money; without a budget all of it. */
@@ -316,6 +327,7 @@ export class Ledger {
         this.#seen = closed.cursor;
       }
       if (page.length < PAGE) return;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -154,9 +154,10 @@ export class Addresses {
       nodeKey: node.publicKey,
       poolKey: pool.publicKey,
       previous: newestOf(stored),
-      previousSlot: stored?.newestSlot ?? -1,
+      previousSlot: -1,
     });
-    const { slot } = this.#parts.poot.poolTime();
+    const { slot, slotSeconds } = this.#parts.poot.poolTime();
+    if (stored && statement.slot <= stored.newestSlot) throw slotUsed(slotSeconds);
     if (statement.slot > slot + SLOTS_AHEAD_MAX) throw statementEarly(slot);
     return statement;
   }
@@ -232,6 +233,14 @@ const statementToNobody = () =>
     "denied",
     "payout.statement_foreign",
     "The address statement names the key of a pool that this node has nothing to do with.",
+  );
+
+const slotUsed = (slotSeconds: number) =>
+  new PoolError(
+    "conflict",
+    "payout.statement_slot_used",
+    `Two address statements cannot name the same slot; wait ${slotSeconds} seconds and sign again.`,
+    { retryAfterSeconds: slotSeconds },
   );
 
 const statementEarly = (slot: number) =>

@@ -292,9 +292,9 @@ describe("a payout address", () => {
       ({ world, pool, due }) => world.statement(due, pool, { address: "x" }),
     ],
     [
-      "the slot of the one before",
+      "a slot before that of the newest",
       409,
-      "payout.statement_out_of_order",
+      "payout.statement_slot_used",
       ({ world, pool, due, newest }) =>
         world.statement(due, pool, { address: "x", previous: newest, slot: 1 }),
     ],
