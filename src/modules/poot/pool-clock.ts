@@ -59,6 +59,11 @@ export class PoolClock {
     return slots;
   }
 
+  /** What accepting the clock would come to; refuses one that is behind (`clock.behind`). */
+  accepted(): PoolTime {
+    return acceptClock(this.#time, this.#reading()).time;
+  }
+
   /** An administrator believes the clock; refuses one that is behind (`clock.behind`). */
   accept(): PoolTime {
     return this.#take(acceptClock(this.#time, this.#reading()));

@@ -6,6 +6,7 @@ import { dropHealth } from "@/core/poot/membership.ts";
 import type { Proof } from "@/core/poot/proof.ts";
 import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import type { SlotCounts } from "@/core/poot/slot-state.ts";
+import { isRefusal } from "@/std/errors.ts";
 import { Closer } from "./closer.ts";
 import { poolSlotsToday, slotsOfDay, slotsToday } from "./days.ts";
 import { createFigures, type Figures, showState } from "./figures.ts";
@@ -19,7 +20,7 @@ import { pruneIntervals } from "./pruning.ts";
 import { type IntervalRange, readLastCursor } from "./records.ts";
 import { type Recount, Recounter } from "./recount.ts";
 import { openState, readMemory, rememberPool } from "./state.ts";
-import { acceptTime, rewindTime } from "./time-acts.ts";
+import { acceptTime, keepTime, rewindTime } from "./time-acts.ts";
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
@@ -50,7 +51,7 @@ type CompareCredits = (
   pool: PoolId,
   node: NodeId | undefined,
   credits: readonly NodeCredit[],
-) => Promise<LedgerFigures>;
+) => Promise<LedgerFigures | undefined>;
 
 /** A recount, and the ledger's word when it has one and the whole history was asked for. */
 export interface Calculation extends Recount {
@@ -134,9 +135,21 @@ export class Poot {
   }
 
   /** At a graceful stop: closes what is complete; the rest is in the receipts. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
     this.tick();
-    return this.closeDue();
+    await this.closeDue();
+    await this.#closer.alone(() => keepTime(this.#state));
+  }
+
+  /** A few times a day: keeps pool time, and forgets what is old. What the database refuses waits. */
+  async tend(): Promise<void> {
+    await this.#closer.alone(() => keepTime(this.#state));
+    try {
+      await this.prune();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#parts.log.warn({ code: error.code }, "old intervals were not forgotten");
+    }
   }
 
   /** Begins to remember a pool. */
@@ -267,7 +280,8 @@ export class Poot {
   }
 
   /** Intervals older than 90 days become the newest CLAIM and ACK of each session. */
-  prune(): Promise<void> {
+  async prune(): Promise<void> {
+    if (this.#state.poolClock.step().waiting !== undefined) return;
     return this.#closer.alone(() => pruneIntervals(this.#parts, this.#bookedUntil));
   }
 }

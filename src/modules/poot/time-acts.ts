@@ -1,5 +1,5 @@
 import type { Caller } from "@/core/caller.ts";
-import { PoolError } from "@/std/errors.ts";
+import { isRefusal, PoolError } from "@/std/errors.ts";
 import { booksInNewEpoch } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
 import { saveEpoch, saveHighestSlot } from "./records.ts";
@@ -9,11 +9,27 @@ import { emptyMemory } from "./state.ts";
 export async function acceptTime(state: PootState, caller: Caller): Promise<void> {
   const { database, audit } = state.parts;
   const from = state.poolClock.step().highestSlot;
-  const { epoch, highestSlot } = state.poolClock.accept();
+  const { epoch, highestSlot } = state.poolClock.accepted();
   await database.commit([
     audit.row(caller, "clock.accepted", "clock", { from_slot: from, to_slot: highestSlot }),
     saveHighestSlot(database, epoch, highestSlot),
   ]);
+  state.poolClock.accept();
+}
+
+/**
+ * Stores how far pool time has come. Each close does, but a pool without nodes closes nothing, and
+ * after a month its clock would not be believed at the next start.
+ */
+export async function keepTime({ parts, poolClock }: PootState): Promise<void> {
+  const { epoch, highestSlot, waiting } = poolClock.step();
+  if (waiting !== undefined) return;
+  try {
+    await parts.database.commit([saveHighestSlot(parts.database, epoch, highestSlot)]);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    parts.log.warn({ code: error.code }, "the highest slot was not stored");
+  }
 }
 
 /**

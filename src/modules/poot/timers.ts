@@ -3,11 +3,11 @@ import type { Poot } from "./service.ts";
 
 /** The clock is asked so often within a slot; fewer readings would be taken for a stall. */
 const READINGS_PER_SLOT = 20;
-const PRUNE_EVERY_MS = 6 * 3_600_000;
+const TEND_EVERY_MS = 6 * 3_600_000;
 
 /**
- * Asks the clock often, closes intervals as they end, and forgets old ones. The answer ends all that
- * and closes what is complete; a fault of our own is reported to `fatal`.
+ * Asks the clock often, closes intervals as they end, and tends what is kept. The answer ends all
+ * that and closes what is complete; a fault of our own is reported to `fatal`.
  */
 export function runPoot(
   poot: Poot,
@@ -18,10 +18,10 @@ export function runPoot(
   const endTicks = clock.every((slotSeconds * 1000) / READINGS_PER_SLOT, () => {
     if (poot.tick()) poot.closeDue().catch(fatal);
   });
-  const endPrunes = clock.every(PRUNE_EVERY_MS, () => void poot.prune().catch(fatal));
+  const endTending = clock.every(TEND_EVERY_MS, () => void poot.tend().catch(fatal));
   return async () => {
     endTicks();
-    endPrunes();
+    endTending();
     await poot.flush();
   };
 }
