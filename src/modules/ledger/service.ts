@@ -257,13 +257,15 @@ export class Ledger {
     if (owed > 0n || this.#isDueIn(pool)) throw poolOwes(pool, owed);
   }
 
-  /** What recomputed credits are worth, and what the books say of the same nodes. */
-  async compare(
+  /** What recomputed credits are worth, and what the books say, while all intervals are kept. */
+  compare(
     pool: PoolId,
     node: NodeId | undefined,
     credits: readonly NodeCredit[],
-  ): Promise<Comparison> {
+  ): Promise<Comparison | undefined> {
     return this.#turns.take(async () => {
+      const [oldest] = await this.#parts.poot.creditsAfter(0n, 1);
+      if (oldest && oldest.cursor > 1n) return undefined;
       await this.#refresh();
       return compareCredits(this.#state, { pool, node, credits });
     });
