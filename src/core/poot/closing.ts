@@ -33,6 +33,8 @@ export interface CloseNode {
   readonly healthPermille: number;
   /** Slots PLANNED in the 30 days before. */
   readonly plannedBefore: number;
+  /** The first slot of a node that has come back in this interval. */
+  readonly statesFrom?: Slot | undefined;
   /** The last slot of a node that has left in this interval. */
   readonly statesUntil?: Slot | undefined;
   /** Why the caller cannot book this node now; it is left out and tried again. */

@@ -66,7 +66,7 @@ function spanOf(
   firstOpenSlot: Slot | undefined,
 ): SlotSpan | undefined {
   if (firstOpenSlot === undefined || !hasStates(node.membership)) return undefined;
-  const from = Math.max(interval.firstSlot, firstOpenSlot);
+  const from = Math.max(interval.firstSlot, firstOpenSlot, node.statesFrom ?? 0);
   const to = Math.min(intervalLastSlot(interval), node.statesUntil ?? Number.POSITIVE_INFINITY);
   return from <= to ? { from, to } : undefined;
 }

@@ -4,7 +4,7 @@ import type { Interval, Slot } from "@/core/poot/slot.ts";
 import { countedWeight } from "@/core/specialization.ts";
 import { plannedBefore } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
-import { bookOf, membershipIn, type PoolMemory } from "./pool-memory.ts";
+import { bookOf, membershipIn, type PoolMemory, statesFrom } from "./pool-memory.ts";
 
 /** Nodes a close has to look at: those that were heard, and those that were credited before. */
 export function candidatesOf(memory: PoolMemory): ReadonlySet<NodeId> {
@@ -37,6 +37,7 @@ export function closeNodeOf(
     weightPermille: countedWeight(weight, node.specializationApproved),
     healthPermille: node.healthPermille,
     plannedBefore: plannedBefore(book, interval.firstSlot, settings.slotSeconds),
+    statesFrom: statesFrom(memory, id),
     statesUntil:
       membership === "left" ? (memory.leftIn.get(id) ?? interval.firstSlot - 1) : undefined,
   };

@@ -208,6 +208,7 @@ export class Closer {
     for (const [node, book] of books) memory.books.set(node, book);
     await inTurns(nodes, NODES_PER_TURN, (node) => settleNode(memory.presence, node));
     this.#forgetGone(memory, interval);
+    forgetBack(memory, interval);
     if (nodes.length === 0) return;
     this.#count(nodes);
     const told = { pool: memory.pool, firstSlot: interval.firstSlot };
@@ -233,6 +234,13 @@ export class Closer {
       if (recovered > 0) figures.recovered(recovered);
       for (const { ticks } of rows) if (ticks > 0) figures.credited(ticks);
     }
+  }
+}
+
+/** Who came back before the interval ended is a member like others in the next one. */
+function forgetBack({ backIn }: PoolMemory, interval: Interval): void {
+  for (const [node, slot] of backIn) {
+    if (slot !== undefined && slot <= intervalLastSlot(interval)) backIn.delete(node);
   }
 }
 

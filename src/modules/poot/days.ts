@@ -5,7 +5,7 @@ import { addCounts, recoverSlots } from "@/core/poot/uptime.ts";
 import { type NodeInterval, nodeIntervals } from "./history.ts";
 import { dayOfSlot, plannedBefore } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
-import { bookOf, membershipIn, type PoolMemory } from "./pool-memory.ts";
+import { bookOf, membershipIn, type PoolMemory, statesFrom } from "./pool-memory.ts";
 
 const DAY_SECONDS = 86_400;
 const NO_SLOTS: SlotCounts = { up: 0, down: 0, unobserved: 0, planned: 0 };
@@ -97,5 +97,6 @@ function openFrom(state: PootState, memory: PoolMemory, id: NodeId): Slot | unde
   const opened = sessions.map((session) => session.openSlot);
   const firstOpen = memory.books.get(id)?.marks.firstOpenSlot ?? Math.min(...opened);
   if (!Number.isFinite(firstOpen)) return undefined;
-  return Math.min(now, Math.max(firstOpen, memory.closedUntil, midnight));
+  const back = statesFrom(memory, id) ?? 0;
+  return Math.min(now, Math.max(firstOpen, memory.closedUntil, midnight, back));
 }

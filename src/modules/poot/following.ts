@@ -13,6 +13,7 @@ export function followRegistry(poot: Poot, events: Events, log: Pick<Logger, "er
     events.on("node.left", ({ node, pool }) => poot.noteLeft(pool, node)),
     events.on("node.removed", ({ node, pool }) => poot.noteLeft(pool, node)),
     events.on("node.suspended", ({ node, pool }) => poot.noteSuspended(pool, node)),
+    events.on("node.changed", ({ node, pool }) => poot.noteChanged(pool, node)),
     events.on("pool.created", ({ pool }) => {
       poot.addPool(pool).catch((err: unknown) => log.error({ err, pool }, "pool not read"));
     }),

@@ -3,6 +3,7 @@ import type { Node } from "@/core/node.ts";
 import { type HealthTable, type Membership, newHealthTable } from "@/core/poot/membership.ts";
 import { newPresence, type PresenceTable } from "@/core/poot/presence.ts";
 import type { Slot } from "@/core/poot/slot.ts";
+import { wasHeard } from "@/core/poot/slot-window.ts";
 import { type Books, type NodeBook, newBook } from "./node-book.ts";
 
 /** What the process remembers of one pool. */
@@ -15,6 +16,8 @@ export interface PoolMemory {
   books: Books;
   /** The last slot of nodes that left the pool in an interval that is not closed yet. */
   readonly leftIn: Map<NodeId, Slot>;
+  /** The slot in which a node came back in an interval that is not closed yet; none while away. */
+  readonly backIn: Map<NodeId, Slot | undefined>;
   /** The first slot after the interval closed last. */
   closedUntil: Slot;
 }
@@ -33,12 +36,23 @@ export function newPoolMemory(
   { slot, slotsPerInterval }: MemoryTerms,
 ): PoolMemory {
   const presence = newPresence(slot, slotsPerInterval);
-  return { pool, presence, health: newHealthTable(), leftIn: new Map(), ...kept };
+  const marks = { leftIn: new Map(), backIn: new Map() };
+  return { pool, presence, health: newHealthTable(), ...marks, ...kept };
 }
 
 /** The book of a node, a new one when it was never credited here. */
 export function bookOf(memory: PoolMemory, node: NodeId, registeredSlot: Slot): NodeBook {
   return memory.books.get(node) ?? newBook(registeredSlot);
+}
+
+/**
+ * From which slot on a node that came back has states again: the one it came back in when it was
+ * heard in it, else the next; before it nothing could be heard of it.
+ */
+export function statesFrom({ presence, backIn }: PoolMemory, node: NodeId): Slot | undefined {
+  const slot = backIn.get(node);
+  const window = presence.nodes.get(node)?.window;
+  return slot === undefined || (window && wasHeard(window, slot)) ? slot : slot + 1;
 }
 
 /** Whether a node belongs to a pool: one that moved away has left it. */

@@ -155,6 +155,9 @@ export class Poot {
   /** Begins to remember a pool. */
   async addPool(pool: PoolId): Promise<void> {
     this.#judging.expectMembers(await rememberPool(this.#state, pool));
+    for (const { id, status } of this.#parts.registry.nodesOf(pool)) {
+      if (status === "suspended") this.noteSuspended(pool, id);
+    }
   }
 
   /** Forgets a pool that was deleted. */
@@ -173,13 +176,25 @@ export class Poot {
 
   /** Notes that a node is a member of a pool, for the first time or again. */
   noteJoined(pool: PoolId, node: NodeId): void {
-    this.#state.pools.get(pool)?.leftIn.delete(node);
+    const memory = this.#state.pools.get(pool);
+    memory?.leftIn.delete(node);
+    memory?.backIn.set(node, this.#state.poolClock.time.highestSlot);
   }
 
   /** Notes that nothing is expected of a node for now. */
   noteSuspended(pool: PoolId, node: NodeId): void {
     const memory = this.#state.pools.get(pool);
-    if (memory) dropHealth(memory.health, node);
+    if (!memory) return;
+    dropHealth(memory.health, node);
+    memory.backIn.set(node, undefined);
+  }
+
+  /** Notes that a node is a member again when it was suspended. */
+  noteChanged(pool: PoolId, node: NodeId): void {
+    const { backIn } = this.#state.pools.get(pool) ?? {};
+    if (!backIn?.has(node) || backIn.get(node) !== undefined) return;
+    if (this.#parts.registry.findNode(node)?.status !== "member") return;
+    backIn.set(node, this.#state.poolClock.time.highestSlot);
   }
 
   /** How many intervals of a pool have ended and wait to be closed. */

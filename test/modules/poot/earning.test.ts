@@ -150,7 +150,7 @@ describe("closed intervals", () => {
     await world.slots(2 * SLOTS);
     await world.close();
     world.kill();
-    await world.pass(29 * DAY_MS);
+    world.clock.advance(29 * DAY_MS);
     for (const days of [29, 29, 5]) {
       await world.restart();
       await world.slots(SLOTS);

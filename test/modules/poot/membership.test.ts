@@ -48,6 +48,41 @@ describe("a node that is suspended", () => {
   });
 });
 
+describe("slots in which a node was no member", () => {
+  const absences = {
+    "it was suspended": async ({ registry, node }: PootWorld) => {
+      await registry.suspend(SYSTEM, node.id);
+      return () => registry.resume(SYSTEM, node.id);
+    },
+    "it had left": async ({ registry, node }: PootWorld) => {
+      await registry.leave(SYSTEM, node.id);
+      return () => registry.join(SYSTEM, node.id, registry.getNode(node.id).pool);
+    },
+    "it was suspended over a restart": async (world: PootWorld) => {
+      await world.registry.suspend(SYSTEM, world.node.id);
+      world.kill();
+      await world.restart();
+      return () => world.registry.resume(SYSTEM, world.node.id);
+    },
+  };
+
+  test.each(Object.entries(absences))("are not down when %s", async (_, goAway) => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 1);
+    await world.slots(SLOTS);
+    await world.close();
+    await world.slots(2);
+    const comeBack = await goAway(world);
+    await world.slots(SLOTS + 2, () => {});
+    await comeBack();
+    await world.slots(4);
+    await world.close();
+    const { up, down } = world.poot.today(world.node.id);
+    expect(up).toBeGreaterThanOrEqual(SLOTS + 4);
+    expect(down).toBe(2);
+  });
+});
+
 describe("a node that leaves", () => {
   test("is credited to its last slot, and is not down afterwards", async () => {
     await using world = await PootWorld.start();
