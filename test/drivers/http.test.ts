@@ -52,6 +52,9 @@ const shop: Mount = (http) => {
       }),
     })
     .put("/nodes/:id", () => "done")
+    .post("/notes", ({ body }) => body ?? {}, {
+      body: t.Optional(t.Object({ name: t.Optional(t.String()) })),
+    })
     .post("/refuse/:kind", ({ params }) => {
       throw new PoolError(params.kind as RefusalKind, "shop.refused", "The shop is closed.", {
         open_at: 9n,
@@ -79,6 +82,7 @@ const shop: Mount = (http) => {
     { method: "GET", path: "/api/v1/nodes/:id", access: ["admin", "node"] },
     { method: "GET", path: "/api/v1/nodes/self", access: ["node"] },
     { method: "POST", path: "/api/v1/nodes", access: ["admin"] },
+    { method: "POST", path: "/api/v1/notes", access: ["admin"] },
     { method: "PUT", path: "/api/v1/nodes/:id", access: ["admin"] },
     { method: "POST", path: "/api/v1/refuse/:kind", access: ["admin"] },
     { method: "GET", path: "/api/v1/later", access: "anyone" },
@@ -153,6 +157,9 @@ describe("a refusal", () => {
       "request.too_large",
     ],
     ["no body at all", "POST", "/api/v1/nodes", { as: "admin" }, 400, "request.invalid"],
+    ["a list", "POST", "/api/v1/notes", { as: "admin", json: [] }, 400, "request.invalid"],
+    ["null", "POST", "/api/v1/notes", { as: "admin", json: null }, 400, "request.invalid"],
+    ["a word", "POST", "/api/v1/notes", { as: "admin", json: "x" }, 400, "request.invalid"],
     ["a limit of 0", "GET", "/api/v1/nodes?limit=0", { as: "admin" }, 400, "request.invalid"],
     ["a limit of 501", "GET", "/api/v1/nodes?limit=501", { as: "admin" }, 400, "request.invalid"],
     ["a limit in words", "GET", "/api/v1/nodes?limit=x", { as: "admin" }, 400, "request.invalid"],

@@ -1,4 +1,5 @@
 import { concat } from "@/std/bytes.ts";
+import { PoolError } from "@/std/errors.ts";
 import { tooLarge, unsupportedMediaType } from "./problems.ts";
 
 /** Refuses a body that says it is too large or is not JSON, before a byte of it is read. */
@@ -8,6 +9,16 @@ export function requireSmallJson(request: Request, maxBytes: number): void {
   if (request.body === null) return;
   const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") throw unsupportedMediaType();
+}
+
+/** Refuses JSON that is no object: to a schema of optional fields a list looks like nothing at all. */
+export function requireObject(body: unknown): void {
+  if (body === undefined) return;
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return;
+  const errors = [{ path: "body", message: "Expected object" }];
+  throw new PoolError("invalid", "request.invalid", "Send the body as one JSON object.", {
+    errors,
+  });
 }
 
 /** Whether a request has a body that does not say its size. */

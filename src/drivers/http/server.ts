@@ -6,7 +6,7 @@ import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/
 import { AssertionError, assert } from "@/std/assert.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
-import { isUnsized, readBounded, requireSmallJson } from "./body.ts";
+import { isUnsized, readBounded, requireObject, requireSmallJson } from "./body.ts";
 import { docsAccess, docsRoutes } from "./docs.ts";
 import { pageResponse } from "./encoding.ts";
 import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
@@ -81,7 +81,10 @@ export class HttpServer implements Http {
     // The hooks come first: Elysia applies them only to routes that are added later.
     this.#app = new Elysia({ strictPath: true, normalize: false })
       .onError({ as: "global" }, ({ error, request }) => this.#refuse(error, request))
-      .onTransform({ as: "global" }, ({ request, route }) => this.#requireAgreed(request, route));
+      .onTransform({ as: "global" }, ({ request, route, body }) => {
+        this.#requireAgreed(request, route);
+        requireObject(body);
+      });
     this.mount(
       docsRoutes(() => this.#openApi()),
       docsAccess,
