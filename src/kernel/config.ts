@@ -158,9 +158,14 @@ function checked(key: ConfigKey, raw: unknown, origin: Origin): unknown {
   throw new PoolError(
     "invalid",
     "config.invalid",
-    `${key.path} (${origin}) is ${JSON.stringify(raw)?.slice(0, 80)}: ${problem}. ` +
+    `${key.path} (${origin}) is ${shown(key, raw)}: ${problem}. ` +
       `It means: ${key.schema.description ?? "see the reference"} See "galaxy-pool config reference".`,
   );
+}
+
+/** A value as a refusal may repeat it: logs and terminals are no place for a password. */
+function shown({ schema }: ConfigKey, raw: unknown): string {
+  return schema["secret"] === true ? "not good" : `${JSON.stringify(raw)?.slice(0, 80)}`;
 }
 
 const TEXT_READERS: Readonly<Record<string, (text: string, schema: TSchema) => unknown>> = {

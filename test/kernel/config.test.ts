@@ -78,6 +78,19 @@ describe("the configuration", () => {
     expect(refusalCode(act)).toBe("config.invalid");
   });
 
+  test("never repeats a secret that is not as it should be", () => {
+    const store = defineModule({
+      name: "store",
+      needs: [],
+      config: (t) => t.Object({ url: t.String({ default: "a:", pattern: "^a:", secret: true }) }),
+      start() {},
+    });
+    const act = () =>
+      configure(configKeys([store]), [layer("env", { "store.url": "b://me:pw@h" })]);
+    expect(act).toThrow("store.url (env)");
+    expect(act).not.toThrow("pw");
+  });
+
   test("refuses an unknown key and names the nearest known one", () => {
     const act = () => configure(KEYS, [layer("file", { "payout.treshold_usdt": "1" })]);
     expect(act).toThrow('Did you mean "payout.threshold_usdt"?');

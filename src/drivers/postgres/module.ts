@@ -1,4 +1,5 @@
 import { defineModule } from "@/kernel/module.ts";
+import { PoolError } from "@/std/errors.ts";
 import { databaseSettings } from "../sql/settings.ts";
 import { openPostgres } from "./database.ts";
 
@@ -10,6 +11,7 @@ export const postgres = defineModule({
   section: "database",
   config: databaseSettings,
   async start({ clock }, { config, log, defer, fatal }) {
+    if (!URL.canParse(config.url)) throw urlRefused();
     const database = await openPostgres({
       url: config.url,
       clock,
@@ -20,3 +22,13 @@ export const postgres = defineModule({
     return database;
   },
 });
+
+/** Without the address: a password may stand in it. */
+function urlRefused(): PoolError {
+  return new PoolError(
+    "invalid",
+    "config.invalid",
+    "database.url is no address; write postgres://user:password@host:port/database, with any " +
+      "special letter of the password as %-code.",
+  );
+}
