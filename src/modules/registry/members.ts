@@ -59,6 +59,8 @@ interface Step {
   readonly action: string;
   readonly event: NodeEventName;
   readonly writes?: readonly Write[];
+  /** What the audit says besides the pool. */
+  readonly detail?: Readonly<Record<string, string>>;
 }
 
 /** Changes who belongs to which pool: read from memory, decide, commit, then memory, then tell. */
@@ -167,11 +169,13 @@ export class Members {
     }
   }
 
-  async suspend(caller: Caller, id: string): Promise<Node> {
+  async suspend(caller: Caller, id: string, reason?: string): Promise<Node> {
     const node = this.get(id);
     if (node.status === "suspended") return node;
     const record = suspendedNode(node);
-    return this.#save(caller, { record, action: "node.suspended", event: "node.suspended" });
+    const detail = reason ? { reason } : {};
+    const suspension = { record, action: "node.suspended", event: "node.suspended" } as const;
+    return this.#save(caller, { ...suspension, detail });
   }
 
   async resume(caller: Caller, id: string): Promise<Node> {
@@ -266,8 +270,8 @@ export class Members {
 
   async #save(caller: Caller, step: Step): Promise<Node> {
     const { database, audit } = this.#parts;
-    const { record, action, writes = [] } = step;
-    const row = audit.row(caller, action, record.id, { pool: record.pool });
+    const { record, action, writes = [], detail } = step;
+    const row = audit.row(caller, action, record.id, { pool: record.pool, ...detail });
     await database.commit([saveNode(database.sql, record), ...writes, row]);
     return this.#land(step);
   }

@@ -18,6 +18,7 @@ import {
   NodeQuery,
   NodeView,
   ResolveQuery,
+  SuspendBody,
 } from "./schemas.ts";
 import type { Registry } from "./service.ts";
 
@@ -158,8 +159,13 @@ const operatorRoutes = (registry: Registry, http: Http) => {
     )
     .post(
       "/suspend",
-      route((caller, id) => registry.suspend(caller, id)),
-      schema("Suspend a node: no credit, no work, until it is resumed"),
+      ({ body, params, request }) =>
+        http.once(request, body, async () => {
+          const caller = http.callerOf(request);
+          const node = await registry.suspend(caller, params.node_id, body?.reason);
+          return { status: 200, body: registry.nodeView(node) };
+        }),
+      { ...schema("Suspend a node: no credit, no work, until it is resumed"), body: SuspendBody },
     )
     .post(
       "/resume",

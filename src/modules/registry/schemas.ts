@@ -115,6 +115,12 @@ export const PoolChangesBody = t.Object({
   max_nodes: t.Optional(t.Nullable(MaxNodes)),
 });
 
+export const SuspendBody = t.Optional(
+  t.Object({
+    reason: t.Optional(t.String({ maxLength: 256, description: "Why, for the record." })),
+  }),
+);
+
 export const JoinBody = t.Optional(
   t.Object({
     node_id: t.Optional(text("Which node; a node itself leaves it out.", 64)),

@@ -256,8 +256,9 @@ export class Registry {
     return this.#members.join(caller, id, pool);
   }
 
-  suspend(caller: Caller, id: string): Promise<Node> {
-    return this.#members.suspend(caller, id);
+  /** The reason goes into the audit. */
+  suspend(caller: Caller, id: string, reason?: string): Promise<Node> {
+    return this.#members.suspend(caller, id, reason);
   }
 
   resume(caller: Caller, id: string): Promise<Node> {

@@ -582,6 +582,20 @@ describe("over HTTP", () => {
     expect((await at.ask("PUT", path, { ...asked, json: { name: "b" } })).status).toBe(409);
   });
 
+  test("the reason of a suspension stands in the audit", async () => {
+    const at = await world();
+    const json = { reason: "asked by its owner" };
+    await at.ask("POST", `/nodes/${at.one.id}/suspend`, { as: "operator", json });
+    const rows = await at.database.sql
+      .selectFrom("audit")
+      .select("detail")
+      .where("action", "=", "node.suspended")
+      .execute();
+    expect(rows.map(({ detail }) => JSON.parse(detail))).toEqual([
+      { pool: at.home.id, reason: "asked by its owner" },
+    ]);
+  });
+
   test("work goes to a node that is up", async () => {
     const at = await world();
     beAlive(at.registry, at.two.id);
