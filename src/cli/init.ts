@@ -5,7 +5,7 @@ import { PoolError } from "@/std/errors.ts";
 import { type ConfigFlags, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
 import { openLog } from "./logging.ts";
 import { leaveMarker, requireNotVanished } from "./marker.ts";
-import { print } from "./output.ts";
+import { asTyped, print } from "./output.ts";
 import { EXIT } from "./refusals.ts";
 import { writeWholeFile } from "./whole-file.ts";
 
@@ -106,9 +106,4 @@ function tell(made: Made, loaded: LoadedConfiguration, dataDir: string, flags: I
       : "",
   ].join("");
   print.line(`Next: galaxy-pool serve${same}, then: galaxy-pool token create${same}`);
-}
-
-/** A word as a shell takes it. */
-function asTyped(word: string): string {
-  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -9,7 +9,7 @@ import { isRefusal, PoolError } from "@/std/errors.ts";
 import { absolute, defaultLocations } from "./locations.ts";
 import { openLog } from "./logging.ts";
 import { collect, type Outcome } from "./options.ts";
-import { print } from "./output.ts";
+import { asTyped, print } from "./output.ts";
 import { EXIT, exitCodeOf } from "./refusals.ts";
 
 interface Flags {
@@ -148,14 +148,19 @@ async function join(agent: Agent, flags: Flags, hosts: readonly string[]): Promi
     print.json({ node_id: nodeId, pool_id: poolId, installation_id: installationId, addresses });
     return EXIT.done;
   }
+  tellJoined(membership, flags);
+  return EXIT.done;
+}
+
+function tellJoined({ nodeId, poolId }: ReturnType<Agent["membership"]>, flags: Flags): void {
+  const same = flags.data === undefined ? "" : ` --data ${asTyped(flags.data)}`;
   print.line(`Joined: node ${nodeId} in pool ${poolId}.`);
   print.line(
     flags.payoutAddress
       ? "The payout address is set."
-      : "Set where to be paid: galaxy-pool node address ADDRESS",
+      : `Set where to be paid: galaxy-pool node address ADDRESS${same}`,
   );
-  print.line("Next: galaxy-pool node run");
-  return EXIT.done;
+  print.line(`Next: galaxy-pool node run${same}`);
 }
 
 async function run(agent: Agent, _flags: Flags): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { PoolError } from "@/std/errors.ts";
 import { type Client, type ClientFlags, openClient } from "./client.ts";
 
 /** What the command line ends with; a command sets it when it is not simply done. */
@@ -37,4 +38,10 @@ export function asking<Flags extends ClientFlags>(
 /** Collects a repeatable option. */
 export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
+}
+
+/** A whole number as typed; anything else is a mistake of usage. */
+export function countIn(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new PoolError("invalid", "cli.invalid", `${option} ${text}: write a number, such as 3.`);
 }

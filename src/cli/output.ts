@@ -52,3 +52,8 @@ export function endWithReader(): void {
     process.exit(0);
   });
 }
+
+/** A word as a shell takes it. */
+export function asTyped(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

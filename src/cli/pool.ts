@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, type Outcome } from "./options.ts";
+import { asking, countIn, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
 
 interface PoolView {
@@ -17,6 +17,7 @@ interface Flags extends ClientFlags {
   readonly name?: string;
   readonly kind?: string;
   readonly org?: string;
+  readonly maxNodes?: string;
 }
 
 /** `pool create|list|show|update|delete`. */
@@ -24,17 +25,20 @@ export function poolCommands(program: Command, _outcome: Outcome): void {
   const pool = program.command("pool").description("the pools of this installation");
   asking(pool.command("create <name>").description("make another pool"), create)
     .option("--kind <kind>", "main, test, dev or enterprise", "main")
-    .option("--org <org>", "the organization it belongs to");
+    .option("--org <org>", "the organization it belongs to")
+    .option("--max-nodes <n>", "how many nodes it may hold (default: registry.max_nodes)");
   asking(pool.command("list").description("list the pools"), list);
   asking(pool.command("show <pool>").description("show one pool"), show);
   asking(pool.command("update <pool>").description("change a pool"), update)
     .option("--name <name>", "its new name")
-    .option("--org <org>", "the organization it belongs to");
+    .option("--kind <kind>", "main, test, dev or enterprise")
+    .option("--org <org>", "the organization it belongs to")
+    .option("--max-nodes <n>", "how many nodes it may hold");
   asking(pool.command("delete <pool>").description("delete a pool without nodes or money"), remove);
 }
 
 async function create(client: Client, flags: Flags, [name]: readonly string[]): Promise<void> {
-  const body = { name, kind: flags.kind, ...(flags.org ? { org: flags.org } : {}) };
+  const body = { ...termsOf(flags), name };
   tell(await client.json("POST", "/api/v1/pools", { body }), flags);
 }
 
@@ -59,10 +63,7 @@ async function show(client: Client, flags: Flags, [id]: readonly string[]): Prom
 }
 
 async function update(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
-  const body = {
-    ...(flags.name ? { name: flags.name } : {}),
-    ...(flags.org ? { org: flags.org } : {}),
-  };
+  const body = termsOf(flags);
   tell(await client.json("PUT", `/api/v1/pools/${encodeURIComponent(id ?? "")}`, { body }), flags);
 }
 
@@ -70,6 +71,13 @@ async function remove(client: Client, flags: Flags, [id]: readonly string[]): Pr
   await client.text("DELETE", `/api/v1/pools/${encodeURIComponent(id ?? "")}`);
   if (flags.json) print.json({ deleted: id });
   else print.line(`The pool ${id} is deleted.`);
+}
+
+function termsOf({ name, kind, org, maxNodes }: Flags): Readonly<Record<string, unknown>> {
+  const max_nodes = maxNodes === undefined ? undefined : countIn("--max-nodes", maxNodes);
+  return Object.fromEntries(
+    Object.entries({ name, kind, org, max_nodes }).filter(([, value]) => value !== undefined),
+  );
 }
 
 function tell(pool: PoolView, flags: Flags): void {

@@ -3,6 +3,7 @@ import { VERSION } from "@/std/version.ts";
 import { clockCommands } from "./clock.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommands } from "./config.ts";
+import { addExamples } from "./examples.ts";
 import { explainCommand } from "./explain.ts";
 import { nodeCommands } from "./node.ts";
 import { configOptions, Outcome } from "./options.ts";
@@ -52,6 +53,7 @@ export function buildProgram(outcome: Outcome): Command {
   configCommands(program, outcome);
   versionCommand(program, outcome);
   completionCommand(program, outcome);
+  addExamples(program);
   for (const command of everyCommand(program)) command.exitOverride().showSuggestionAfterError();
   return program;
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Client, ClientFlags } from "./client.ts";
 import { asking, type Outcome } from "./options.ts";
+import { print } from "./output.ts";
 
 interface Flags extends ClientFlags {
   readonly from?: string;
@@ -23,5 +24,9 @@ async function statement(client: Client, flags: Flags, [node]: readonly string[]
   const query = { from: flags.from, to: flags.to, format: flags.json ? "json" : flags.format };
   const path = `/api/v1/statements/${encodeURIComponent(node ?? "")}`;
   const text = await client.text("GET", path, { query });
+  if (flags.json) {
+    print.json(JSON.parse(text));
+    return;
+  }
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }

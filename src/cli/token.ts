@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, type Outcome } from "./options.ts";
+import { asking, countIn, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
 
 interface TokenView {
@@ -42,7 +42,7 @@ export function tokenCommands(program: Command, _outcome: Outcome): void {
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
     pool_id: flags.pool ?? (await onlyPool(client)),
-    uses: usesOf(flags.uses ?? "1"),
+    uses: countIn("--uses", flags.uses ?? "1"),
     ttl_seconds: secondsOf(flags.ttl ?? "1h"),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
     ...(flags.specialization ? { specialization: flags.specialization } : {}),
@@ -94,11 +94,6 @@ async function revoke(client: Client, flags: Flags, [id]: readonly string[]): Pr
   await client.text("DELETE", `/api/v1/tokens/${encodeURIComponent(id ?? "")}`);
   if (flags.json) print.json({ revoked: id });
   else print.line(`The token ${id} is revoked.`);
-}
-
-function usesOf(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new PoolError("invalid", "cli.invalid", `--uses ${text}: write a number, such as 3.`);
 }
 
 /** `90`, `30m`, `1h` or `7d` in seconds. */

@@ -1,8 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { typed } from "#test/support/command-line.ts";
 import { temporaryFolder } from "#test/support/folder.ts";
+
+import { Outcome } from "@/cli/options.ts";
+import { buildProgram } from "@/cli/program.ts";
+
+function everyCommand(program: Command, path = ""): (readonly [string, Command])[] {
+  return program.commands.flatMap((command) => {
+    const name = `${path} ${command.name()}`.trim();
+    const inner = everyCommand(command, name);
+    return inner.length > 0 ? inner : [[name, command] as const];
+  });
+}
 
 const NOBODY = ["--url", "http://127.0.0.1:9", "--token", "x"] as const;
 
@@ -27,6 +39,12 @@ describe("the command line", () => {
     using home = temporaryFolder();
     const { code } = await typed(...words.map((word) => (word === "DATA" ? home.path : word)));
     expect(code).toBe(2);
+  });
+
+  test.each(everyCommand(buildProgram(new Outcome())))("shows an example of %s", (_, command) => {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toContain("Example");
   });
 
   test.each(["two\nlines", "“curly”", ""])(

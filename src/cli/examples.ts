@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+
+const NODE = "xulz3ufj4l74k4cs542cde7p33";
+const POOL = "zrfjett3vcnnh6lb77s2eco6sj";
+
+/** One line to copy for every command whose arguments do not already show it. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  status: "status --json",
+  "node run": "node run --log-level debug",
+  "node status": "node status --json",
+  "node maintenance": "node maintenance --for 2h",
+  "node leave": "node leave",
+  "node list": "node list --state lost",
+  "node show": `node show ${NODE}`,
+  "node approve": `node approve ${NODE}`,
+  "node suspend": `node suspend ${NODE} --reason "asked by its owner"`,
+  "node resume": `node resume ${NODE}`,
+  "node remove": `node remove ${NODE}`,
+  "pool create": "pool create lab --kind test --max-nodes 10",
+  "pool list": "pool list --json",
+  "pool show": `pool show ${POOL}`,
+  "pool update": `pool update ${POOL} --name cellar`,
+  "pool delete": `pool delete ${POOL}`,
+  "token list": "token list",
+  "token revoke": "token revoke k3v7q2aa",
+  "payout plan": "payout plan",
+  "payout process": "payout process",
+  "payout list": "payout list --state sealed",
+  "payout cancel": 'payout cancel 3 --not-sent --ref "wrong account"',
+  explain: `explain ${NODE} --from 2026-11-01`,
+  statement: `statement ${NODE} --format csv > november.csv`,
+  "poot show": `poot show ${NODE} --file > proof.json`,
+  "poot calculate": `poot calculate ${NODE}`,
+  "clock accept": "clock accept",
+  "clock rewind": "clock rewind",
+  "config show": "config show --origin",
+  "config check": "config check --config ./pool.yaml",
+  "config reference": "config reference | less",
+  version: "version --json",
+};
+
+/** Puts its example under the help of every command that has none of its own. */
+export function addExamples(program: Command, path = ""): void {
+  for (const command of program.commands) {
+    const name = `${path} ${command.name()}`.trim();
+    const example = EXAMPLES[name];
+    if (example) command.addHelpText("after", `\nExample:\n  galaxy-pool ${example}`);
+    addExamples(command, name);
+  }
+}
