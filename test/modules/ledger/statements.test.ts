@@ -76,6 +76,18 @@ describe("a statement", () => {
     expect(closing).toBe((await world.ledger.owed(place.pool.id, place.node.id)).owed);
   });
 
+  test("never counts a part of a booking: it ends where the booking begins", async () => {
+    await using world = await MoneyWorld.start();
+    const pool = await world.pool();
+    const node = await world.node(pool);
+    for (let hour = 0; hour < 2; hour++) {
+      world.earn(pool, 1, node);
+      await world.ledger.book();
+    }
+    const { statement } = await stateOf(world, { pool, node }, START_MS, START_MS + 1.5 * HOUR_MS);
+    expect([statement.toMs, statement.closing]).toEqual([START_MS + HOUR_MS, 10_000n]);
+  });
+
   test("of a time that is over says the same for ever", async () => {
     await using world = await MoneyWorld.start(small);
     const place = await busyDays(world);

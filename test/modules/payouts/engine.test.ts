@@ -68,7 +68,7 @@ describe("a payout run", () => {
     await using world = await MoneyWorld.start();
     const { pool, node } = await due(world);
     const first = await seal(world);
-    world.earnAtOnce(pool, HOURS, node);
+    world.earnAtOnce(pool, HOURS, node, await world.node(pool));
     expect(await world.payouts.process(OPERATOR)).toEqual([]);
     await world.payouts.settle(OPERATOR, { id: first.id, command: paid("a") });
     const second = await seal(world);
