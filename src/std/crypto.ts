@@ -64,6 +64,26 @@ export function verifySignature(
   }
 }
 
+/** A message, and who is said to have signed it. */
+export interface SignedMessage {
+  readonly publicKey: Uint8Array;
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** The same, checked by another thread: the event loop goes on meanwhile, at some more cost in all. */
+export function verifySignatureAside(signed: SignedMessage): Promise<boolean> {
+  const { publicKey, message, signature } = signed;
+  if (publicKey.length !== 32 || signature.length !== 64) return Promise.resolve(false);
+  return new Promise((resolve, reject) => {
+    const key = verifyKeyOf(publicKey);
+    if (!key) return resolve(false);
+    nodeVerify(null, message, key, signature, (error, holds) =>
+      error ? reject(error) : resolve(holds),
+    );
+  });
+}
+
 function verifyKeyOf(publicKey: Uint8Array): KeyObject | undefined {
   const id = Buffer.from(publicKey).toString("latin1");
   const known = verifyKeys.get(id);

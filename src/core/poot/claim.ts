@@ -1,7 +1,7 @@
 import { assert } from "@/std/assert.ts";
 import { sameBytes } from "@/std/bytes.ts";
 import { Writer } from "@/std/codec.ts";
-import { type SigningKey, sha256, verifySignature } from "@/std/crypto.ts";
+import { type SignedMessage, type SigningKey, sha256, verifySignature } from "@/std/crypto.ts";
 import { malformed, readSlot, readTagged, TAGS } from "./message.ts";
 import type { Slot, Ticks } from "./slot.ts";
 
@@ -71,6 +71,11 @@ export function signClaim(claim: UnsignedClaim, key: SigningKey): Claim {
 /** Whether the node of this CLAIM signed it. */
 export function verifyClaim(claim: Claim): boolean {
   return verifySignature(claim.nodeKey, signedPart(claim), claim.signature);
+}
+
+/** What of a CLAIM is to be verified, for who lets another thread do it. */
+export function signedClaim(claim: Claim): SignedMessage {
+  return { publicKey: claim.nodeKey, message: signedPart(claim), signature: claim.signature };
 }
 
 /** The hash that names a CLAIM, over all of its bytes. */

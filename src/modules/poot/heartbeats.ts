@@ -1,12 +1,20 @@
 import { type Caller, unauthenticated } from "@/core/caller.ts";
+import type { NodeId } from "@/core/ids.ts";
 import type { Node } from "@/core/node.ts";
-import { type Answer, acceptHeartbeat } from "@/core/poot/accept.ts";
-import { type HeartbeatBytes, readHeartbeat } from "@/core/poot/heartbeat.ts";
+import { type Answer, acceptHeartbeat, acceptVerified, isOpenKnown } from "@/core/poot/accept.ts";
+import { signedClaim } from "@/core/poot/claim.ts";
+import {
+  type Heartbeat,
+  type HeartbeatBytes,
+  readHeartbeat,
+  type Signatures,
+} from "@/core/poot/heartbeat.ts";
 import { noteAlive } from "@/core/poot/membership.ts";
 import type { PoolTime } from "@/core/poot/pool-time.ts";
 import { nextHeartbeatMs } from "@/core/poot/schedule.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import { wasHeard } from "@/core/poot/slot-window.ts";
+import { verifySignatureAside } from "@/std/crypto.ts";
 import type { Figures } from "./figures.ts";
 import type { PootState } from "./parts.ts";
 import { membershipIn, type PoolMemory } from "./pool-memory.ts";
@@ -24,6 +32,13 @@ export interface HeartbeatAnswer {
 /** A node that has to open a session does it soon, but never in a tight circle. */
 const REOPEN_IN_MS = 1_000;
 
+/** A heartbeat that was read, from whom, and when that began. */
+interface Arrival {
+  readonly from: NodeId;
+  readonly heartbeat: Heartbeat;
+  readonly beganMs: number;
+}
+
 /** Takes heartbeats: in memory alone, no disk is touched. */
 export class Heartbeats {
   readonly #state: PootState;
@@ -36,20 +51,50 @@ export class Heartbeats {
 
   /** Judges a heartbeat; refuses bytes that are none (`poot.malformed`) and a caller that is no node. */
   take(caller: Caller, bytes: HeartbeatBytes): HeartbeatAnswer {
-    const { clock, registry } = this.#state.parts;
+    return this.#judge(this.#read(caller, bytes), undefined);
+  }
+
+  /** The same, while another thread checks the signature: that is most of what a heartbeat costs. */
+  async takeAside(caller: Caller, bytes: HeartbeatBytes): Promise<HeartbeatAnswer> {
+    const arrival = this.#read(caller, bytes);
+    return this.#judge(arrival, await this.#verifyAside(arrival));
+  }
+
+  #read(caller: Caller, bytes: HeartbeatBytes): Arrival {
     if (caller.node === undefined) throw unauthenticated();
-    const beganMs = clock.monotonic();
-    const heartbeat = readHeartbeat(bytes);
+    const beganMs = this.#state.parts.clock.monotonic();
+    return { from: caller.node, heartbeat: readHeartbeat(bytes), beganMs };
+  }
+
+  /** What a session begins with is rare: its signatures are left to be checked in place. */
+  async #verifyAside({ from, heartbeat }: Arrival): Promise<Signatures | undefined> {
+    const memory = this.#memoryOf(this.#state.parts.registry.findNode(from));
+    if (!memory) return undefined;
+    if (heartbeat.open && !isOpenKnown(memory.presence, from, heartbeat)) return undefined;
+    const claim = await verifySignatureAside(signedClaim(heartbeat.claim.value));
+    return { claim, open: false, handedIn: false };
+  }
+
+  /** By the pool as it is now: time may have passed since the heartbeat was read. */
+  #judge({ from, heartbeat, beganMs }: Arrival, signatures: Signatures | undefined) {
+    const { clock, registry } = this.#state.parts;
     const time = this.#state.poolClock.step();
-    const node = registry.findNode(caller.node);
-    const memory = node && this.#state.pools.get(node.pool);
-    const answer: Answer =
-      node && memory
-        ? acceptHeartbeat(memory.presence, this.#contextOf(node, time), heartbeat)
-        : { type: "unknown" };
-    if (node && memory && answer.type === "accepted") this.#heard(node, memory, time);
+    const node = registry.findNode(from);
+    const memory = this.#memoryOf(node);
+    let answer: Answer = { type: "unknown" };
+    if (node && memory) {
+      const context = this.#contextOf(node, time);
+      answer = signatures
+        ? acceptVerified(memory.presence, context, { ...heartbeat, signatures })
+        : acceptHeartbeat(memory.presence, context, heartbeat);
+      if (answer.type === "accepted") this.#heard(node, memory, time);
+    }
     this.#figures.heartbeat(answer.type, (clock.monotonic() - beganMs) / 1000);
-    return this.#answered(caller.node, answer, time);
+    return this.#answered(from, answer, time);
+  }
+
+  #memoryOf(node: Node | undefined): PoolMemory | undefined {
+    return node && this.#state.pools.get(node.pool);
   }
 
   #contextOf(node: Node, time: PoolTime) {
@@ -68,24 +113,38 @@ export class Heartbeats {
   }
 
   /** A repeated claim of an earlier slot is answered, but it does not make its node alive. */
-  #heard(node: Node, { presence, health }: PoolMemory, time: PoolTime): void {
-    const window = presence.nodes.get(node.id)?.window;
-    if (!window || !wasHeard(window, time.highestSlot)) return;
+  #heard(node: Node, { health }: PoolMemory): void {
     noteAlive(health, node.id);
     const { clock, registry } = this.#state.parts;
     registry.judge(node.id, { state: "alive", lastSeenMs: clock.now() });
   }
 
-  #answered(node: Node["id"], answer: Answer, time: PoolTime): HeartbeatAnswer {
+  #answered(node: Node["id"], answer: Answer, told: Told): HeartbeatAnswer {
     const poolTimeMs = this.#state.parts.clock.now();
-    const { slotSeconds } = time;
+    const { slotSeconds } = told.time;
     const onScheduleMs = nextHeartbeatMs(node, poolTimeMs, slotSeconds);
     return {
       answer,
       poolTimeMs,
       slot: this.#state.poolClock.shownSlot,
       slotSeconds,
-      nextInMs: answer.type === "reopen" ? Math.min(REOPEN_IN_MS, onScheduleMs) : onScheduleMs,
+      nextInMs: isOpenStill(answer, told) ? Math.min(AGAIN_IN_MS, onScheduleMs) : onScheduleMs,
     };
   }
+}
+
+interface Told {
+  readonly time: PoolTime;
+  /** Whether the node was heard in the slot now. */
+  readonly isHeard: boolean;
+}
+
+/** Whether a node that comes again at once can earn this slot: with a new OPEN, or a newer RECEIPT. */
+function isOpenStill({ type }: Answer, { isHeard }: Told): boolean {
+  return !isHeard && (type === "reopen" || type === "behind" || type === "accepted");
+}
+
+function isHeardIn({ presence }: PoolMemory, node: Node["id"], { highestSlot }: PoolTime): boolean {
+  const window = presence.nodes.get(node)?.window;
+  return window !== undefined && wasHeard(window, highestSlot);
 }

@@ -26,7 +26,7 @@ const SENTENCES: Readonly<Record<Exclude<Answer["type"], "accepted">, string>> =
 export function pootRpcs(poot: Poot): ServiceRpcs<typeof RegistryService> {
   const heartbeat = async (request: HeartbeatRequest, call: Call): Promise<HeartbeatReply> => {
     if (!call.caller) throw unauthenticated();
-    return replyOf(poot.heartbeat(call.caller, heartbeatOf(request)));
+    return replyOf(await poot.heartbeatAside(call.caller, heartbeatOf(request)));
   };
   return { heartbeat, heartbeatStream: heartbeat };
 }

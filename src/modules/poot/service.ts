@@ -20,7 +20,7 @@ import { pruneIntervals } from "./pruning.ts";
 import { type IntervalRange, readLastCursor } from "./records.ts";
 import { type Recount, Recounter } from "./recount.ts";
 import { openState, readMemory, rememberPool } from "./state.ts";
-import { acceptTime, keepTime, rewindTime } from "./time-acts.ts";
+import { acceptTime, keepTime, requireBehind, rewindTime } from "./time-acts.ts";
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
@@ -119,6 +119,11 @@ export class Poot {
   /** Judges a heartbeat; refuses bytes that are none (`poot.malformed`). No disk is touched. */
   heartbeat(caller: Caller, bytes: HeartbeatBytes): HeartbeatAnswer {
     return this.#heartbeats.take(caller, bytes);
+  }
+
+  /** The same, its signature checked beside the event loop: for heartbeats that come over the network. */
+  heartbeatAside(caller: Caller, bytes: HeartbeatBytes): Promise<HeartbeatAnswer> {
+    return this.#heartbeats.takeAside(caller, bytes);
   }
 
   /** Looks at the clock, judges slots that have ended; true when an interval may have ended, too. */
@@ -288,9 +293,16 @@ export class Poot {
     return this.#closer.alone(() => acceptTime(this.#state, caller));
   }
 
-  /** An administrator begins a new time epoch; refuses a clock that is believed (`clock.right`). */
+  /**
+   * An administrator begins a new time epoch; refuses a clock that is believed (`clock.right`). What
+   * was heard in the old one is paid first, because no receipt of it is good afterwards.
+   */
   async rewindClock(caller: Caller): Promise<void> {
-    await this.#closer.alone(() => rewindTime(this.#state, caller));
+    await this.#closer.alone(async () => {
+      requireBehind(this.#state);
+      await this.#closer.closeEpoch();
+      await rewindTime(this.#state, caller);
+    });
     for (const memory of this.#state.pools.values()) this.#judging.expectMembers(memory);
   }
 
