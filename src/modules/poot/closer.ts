@@ -69,22 +69,33 @@ export class Closer {
     return run;
   }
 
+  /** Closes all that was heard, the interval that runs included: its time epoch ends. Within `alone`. */
+  async closeEpoch(): Promise<void> {
+    const { poolClock, pools, parts } = this.#parts.state;
+    const { slotsPerInterval } = parts.settings;
+    const open = intervalFirstSlot(poolClock.time.highestSlot, slotsPerInterval);
+    for (const memory of pools.values()) {
+      if (memory.presence.nodes.size > 0) await this.#closePool(memory, open + slotsPerInterval);
+    }
+  }
+
   async #closeDue(): Promise<void> {
-    const { poolClock, pools } = this.#parts.state;
+    const { poolClock, pools, parts } = this.#parts.state;
     if (poolClock.time.waiting !== undefined) return;
     for (const memory of pools.values()) {
-      await this.#closePool(memory);
+      const { highestSlot } = poolClock.time;
+      const { slotsPerInterval } = parts.settings;
+      await this.#closePool(memory, intervalFirstSlot(highestSlot, slotsPerInterval));
       await othersTurn();
     }
   }
 
-  async #closePool(memory: PoolMemory): Promise<void> {
+  async #closePool(memory: PoolMemory, until: Slot): Promise<void> {
     const { poolClock, parts } = this.#parts.state;
     const { slotsPerInterval } = parts.settings;
     const { highestSlot, epoch } = poolClock.time;
-    const open = intervalFirstSlot(highestSlot, slotsPerInterval);
     let firstSlot = this.#firstToClose(memory, highestSlot);
-    for (; firstSlot < open; firstSlot += slotsPerInterval) {
+    for (; firstSlot < until; firstSlot += slotsPerInterval) {
       const beganMs = parts.clock.monotonic();
       if (!(await this.#close(memory, { epoch, firstSlot, slots: slotsPerInterval }))) return;
       this.#parts.figures.closed((parts.clock.monotonic() - beganMs) / 1000);

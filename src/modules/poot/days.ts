@@ -41,8 +41,9 @@ export async function slotsOfDay(
   const to = from + slotsIn(DAY_SECONDS, settings.slotSeconds) - 1;
   const range = { pool, from: from - settings.slotsPerInterval + 1, to };
   const intervals = await nodeIntervals(database, range, node);
+  const firstOpen = state.pools.get(pool)?.books.get(node)?.marks.firstOpenSlot ?? 0;
   return intervals.reduce<SlotCounts>(
-    (counts, part) => addInterval(counts, part, { from, to }),
+    (counts, part) => addInterval(counts, part, { from, to, firstOpen }),
     NO_SLOTS,
   );
 }
@@ -50,13 +51,13 @@ export async function slotsOfDay(
 function addInterval(
   counts: SlotCounts,
   { slots, firstSlot, gapFrom, recovered }: NodeInterval,
-  span: { readonly from: Slot; readonly to: Slot },
+  span: { readonly from: Slot; readonly to: Slot; readonly firstOpen: Slot },
 ): SlotCounts {
   const states = (slots?.states ?? []).filter((_, at) => {
     const slot = (slots?.from ?? 0) + at;
     return slot >= span.from && slot <= span.to;
   });
-  const gap = Math.max(0, firstSlot - Math.max(gapFrom, span.from));
+  const gap = Math.max(0, firstSlot - Math.max(gapFrom, span.from, span.firstOpen));
   const unobserved = { ...NO_SLOTS, unobserved: gap };
   return recoverSlots(addCounts([counts, unobserved, countStates(states)]), recovered);
 }

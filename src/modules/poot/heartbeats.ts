@@ -29,8 +29,8 @@ export interface HeartbeatAnswer {
   readonly nextInMs: number;
 }
 
-/** A node that has to open a session does it soon, but never in a tight circle. */
-const REOPEN_IN_MS = 1_000;
+/** A node that can still earn this slot comes again soon, but never in a tight circle. */
+const AGAIN_IN_MS = 1_000;
 
 /** A heartbeat that was read, from whom, and when that began. */
 interface Arrival {
@@ -87,10 +87,11 @@ export class Heartbeats {
       answer = signatures
         ? acceptVerified(memory.presence, context, { ...heartbeat, signatures })
         : acceptHeartbeat(memory.presence, context, heartbeat);
-      if (answer.type === "accepted") this.#heard(node, memory, time);
     }
+    const isHeard = memory !== undefined && isHeardIn(memory, from, time);
+    if (node && memory && isHeard && answer.type === "accepted") this.#heard(node, memory);
     this.#figures.heartbeat(answer.type, (clock.monotonic() - beganMs) / 1000);
-    return this.#answered(from, answer, time);
+    return this.#answered(from, answer, { time, isHeard });
   }
 
   #memoryOf(node: Node | undefined): PoolMemory | undefined {

@@ -56,6 +56,8 @@ export class Judging {
     const { registry } = this.#state.parts;
     const node = registry.findNode(id);
     if (!node || node.state === state) return;
+    // Not heard since the start, it may be gone for weeks: only one that was heard can be late.
+    if (node.state === "new" && state === "late") return;
     registry.judge(id, { state });
   }
 }

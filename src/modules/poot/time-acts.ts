@@ -1,4 +1,5 @@
 import type { Caller } from "@/core/caller.ts";
+import type { PoolTime } from "@/core/poot/pool-time.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import { booksInNewEpoch } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
@@ -38,8 +39,7 @@ export async function keepTime({ parts, poolClock }: PootState): Promise<void> {
  */
 export async function rewindTime(state: PootState, caller: Caller): Promise<void> {
   const { database, audit, authority } = state.parts;
-  const before = state.poolClock.step();
-  if (before.waiting !== "behind") throw clockRight();
+  const before = requireBehind(state);
   for (const pool of state.pools.keys()) authority.replaceReceiptMasters(pool);
   const time = state.poolClock.rewound();
   const { epoch, highestSlot } = time;
@@ -55,6 +55,13 @@ export async function rewindTime(state: PootState, caller: Caller): Promise<void
     memory.books = booksInNewEpoch(books, highestSlot);
     state.pools.set(pool, memory);
   }
+}
+
+/** Pool time, whose clock is behind; refuses to rewind any other (`clock.right`). */
+export function requireBehind({ poolClock }: PootState): PoolTime {
+  const time = poolClock.step();
+  if (time.waiting !== "behind") throw clockRight();
+  return time;
 }
 
 const clockRight = () =>

@@ -105,6 +105,19 @@ describe("the pool's clock", () => {
     expect(acts.map(({ action }) => action)).toContain("clock.rewound");
   });
 
+  test("rewound: what was accepted before and not closed yet is paid first", async () => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 2);
+    await world.slots(SLOTS + 4);
+    world.clock.jump(-12 * 3_600_000);
+    await world.slots(1);
+    await world.poot.rewindClock(SYSTEM);
+    await world.slots(SLOTS);
+    await world.close();
+    expect(await world.creditedTicks(world.node)).toBe(2 * SLOTS + 4);
+    expect(world.node.acceptedIn.size).toBe(2 * SLOTS + 4);
+  });
+
   test("is not rewound while it is right, nor accepted while it is behind", async () => {
     await using world = await PootWorld.start();
     await world.join(await world.pool(), 1);

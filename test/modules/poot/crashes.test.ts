@@ -3,6 +3,7 @@ import { CompiledQuery } from "kysely";
 import type { TestNode } from "#test/support/node.ts";
 import { PootWorld, SLOT_MS, SLOTS } from "#test/support/poot.ts";
 import { seededRandom } from "#test/support/seeded-random.ts";
+import { nodeCaller } from "@/core/caller.ts";
 
 const KILLS = 25;
 
@@ -45,6 +46,24 @@ describe("a pool that is killed", () => {
     await world.slots(1);
     await world.close();
     await expectAllCredited(world);
+  });
+
+  test.each([
+    ["its answer came a slot late", 1, "accepted"],
+    ["it gave the claim up", 2, "behind"],
+  ] as const)("asks a node back in the same slot when %s", async (_, slots, outcome) => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 1);
+    await world.slots(3);
+    await world.slots(1, () => world.node.beat(world.poot, { isAnswerLost: true }));
+    await world.slots(slots - 1, () => {});
+    await world.slots(1, () => {});
+    const { slot } = world.poot.poolTime();
+    const heartbeat = world.node.heartbeat(world.poot);
+    const told = heartbeat && world.poot.heartbeat(nodeCaller(world.node.id), heartbeat);
+    expect(told?.answer.type).toBe(outcome);
+    await world.pass(told?.nextInMs ?? 0);
+    expect(world.poot.poolTime().slot).toBe(slot);
   });
 
   test("loses nothing of nodes that restart and hand in what they hold", async () => {

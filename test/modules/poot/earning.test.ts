@@ -90,6 +90,25 @@ describe("slots without a heartbeat", () => {
     expect([today.up, today.planned, today.down]).toEqual([18, 12, 0]);
   });
 
+  test("before its first OPEN are none, on a day that began with a pool that was off", async () => {
+    await using world = await PootWorld.start({ startMs: Date.UTC(2026, 0, 5) });
+    const home = await world.pool();
+    await world.join(home, 1);
+    await world.slots(SLOTS);
+    await world.close();
+    world.kill();
+    world.clock.advance(3_600_000);
+    await world.restart();
+    const [late] = await world.join(home, 1);
+    await world.slots(SLOTS);
+    await world.close();
+    world.clock.advance(DAY_MS);
+    const day = await world.poot.day(late?.id ?? world.node.id, Date.UTC(2026, 0, 5));
+    expect([day.up, day.unobserved]).toEqual([SLOTS, 0]);
+    const other = await world.poot.day(world.node.id, Date.UTC(2026, 0, 5));
+    expect(other.unobserved).toBeGreaterThanOrEqual(100);
+  });
+
   test("make it late, then lost, and a heartbeat brings it back", async () => {
     await using world = await PootWorld.start();
     await world.join(await world.pool(), 1);
