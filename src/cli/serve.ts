@@ -16,10 +16,12 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   requireNotVanished(loaded.file, String(loaded.configuration.value("storage.data_dir")));
   const log = openLog(loaded.configuration);
   const ended = Promise.withResolvers<number>();
-  watchFaults(log, ended.resolve);
-  watchSignals(log, ended.resolve);
+  using watching = new DisposableStack();
+  watchFaults(watching, log, ended.resolve);
+  watchSignals(watching, log, ended.resolve);
   const started = Promise.withResolvers<Kernel>();
-  process.on("SIGHUP", () => void started.promise.then((kernel) => reloadPool(kernel, flags, log)));
+  const reload = () => started.promise.then((kernel) => reloadPool(kernel, flags, log));
+  watch(watching, "SIGHUP", () => void reload());
 
   const kernel = await startPool(loaded, log, ended.resolve);
   started.resolve(kernel);
@@ -27,7 +29,7 @@ export async function serve(flags: ConfigFlags): Promise<number> {
   log.info({ version: VERSION, pid: process.pid, ...where }, "the pool is up");
 
   const code = await ended.promise;
-  forceStop(log, code);
+  forceStop(watching, log, code);
   forgetWhere(kernel, log);
   await kernel.stop();
   log.info({ code }, "the pool has stopped");
@@ -75,18 +77,18 @@ function modulesFor({ configuration }: LoadedConfiguration) {
   return poolModules(/^postgres(ql)?:/.test(url) ? "postgres" : "sqlite");
 }
 
-function watchSignals(log: Logger, end: (code: number) => void): void {
+function watchSignals(watching: DisposableStack, log: Logger, end: (code: number) => void): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
+    watch(watching, signal, () => {
       log.info({ signal }, "the pool is stopping");
       end(EXIT.done);
     });
   }
 }
 
-function watchFaults(log: Logger, end: (code: number) => void): void {
+function watchFaults(watching: DisposableStack, log: Logger, end: (code: number) => void): void {
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (fault: unknown) => {
+    watch(watching, event, (fault: unknown) => {
       log.fatal({ err: fault }, "a fault of our own ends the process");
       end(EXIT.fault);
     });
@@ -104,10 +106,17 @@ function reloadPool(kernel: Kernel, flags: ConfigFlags, log: Logger): void {
   }
 }
 
-function forceStop(log: Logger, code: number): void {
+/** Listens to the process until the pool has stopped. */
+function watch(watching: DisposableStack, event: string, listener: (told: unknown) => void): void {
+  process.on(event, listener);
+  watching.defer(() => void process.off(event, listener));
+}
+
+function forceStop(watching: DisposableStack, log: Logger, code: number): void {
   const timer = setTimeout(() => {
     log.error("a module did not stop in time; the process ends all the same");
     process.exit(code);
   }, STOP_FORCE_MS);
   timer.unref();
+  watching.defer(() => clearTimeout(timer));
 }
