@@ -10,6 +10,7 @@ import {
   SetPayoutAddressRequestSchema,
   type Standing,
 } from "@/proto/registry_pb.ts";
+import { isRefusal } from "@/std/errors.ts";
 import type { JoinTerms } from "./joining.ts";
 import { joinPool } from "./joining.ts";
 import type { Membership, RunState } from "./keeping.ts";
@@ -57,7 +58,19 @@ export class Agent {
   }
 
   /** Says where to pay this node: a statement signed by its key. The first takes effect at once. */
-  setAddress(rail: string, address: string): Promise<PayoutAddress> {
+  async setAddress(rail: string, address: string): Promise<PayoutAddress> {
+    try {
+      return await this.#stateAddress(rail, address);
+    } catch (error) {
+      const waitSeconds = secondsToNextStatement(error);
+      if (waitSeconds === undefined) throw error;
+      this.#log.warn({ waitSeconds }, "one statement a slot; waiting for the next slot");
+      await new Promise<void>((done) => this.#parts.clock.after(waitSeconds * 1000, done));
+      return this.#stateAddress(rail, address);
+    }
+  }
+
+  #stateAddress(rail: string, address: string): Promise<PayoutAddress> {
     const { keeping } = this.#parts;
     const { poolKey, slotSeconds } = keeping.membership();
     const key = keeping.key();
@@ -106,4 +119,10 @@ export class Agent {
   runState(): RunState | undefined {
     return this.#parts.keeping.runState();
   }
+}
+
+/** How long until the pool takes another statement, when that is all it refuses for. */
+function secondsToNextStatement(error: unknown): number | undefined {
+  const isSlotUsed = isRefusal(error) && error.code === "payout.statement_slot_used";
+  return isSlotUsed ? error.details.retryAfterSeconds : undefined;
 }
