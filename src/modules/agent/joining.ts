@@ -79,7 +79,7 @@ async function introduce(parts: JoinParts, terms: JoinTerms): Promise<Membership
     const said = { name, specialization: enrolled.specialization, endpoint, org, metadata };
     const request = create(RegisterNodeRequestSchema, said);
     await connection.call(Registry.method.registerNode, request);
-    const membership = { ...keeping.membership(), ...said };
+    const membership = { ...keeping.membership(), ...said, isIntroduced: true };
     keeping.saveMembership(membership);
     return membership;
   });
@@ -154,6 +154,7 @@ async function enrol(
     endpoint: terms.endpoint,
     org: terms.org,
     metadata: terms.metadata,
+    isIntroduced: false,
     renewAtMs: Number(reply.renewAtMs),
     poolTimeMs: Number(reply.poolTimeMs),
   };

@@ -19,6 +19,8 @@ export interface Membership {
   readonly endpoint: string;
   readonly org: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whether the pool was told all this; once is enough, an operator may have changed it since. */
+  readonly isIntroduced: boolean;
   /** When to renew the certificate, by the pool's clock. */
   readonly renewAtMs: number;
   /** The newest pool time heard; certificates are dated against it while the clock is not to be believed. */

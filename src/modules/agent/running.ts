@@ -103,7 +103,7 @@ export class Running {
     const address = this.#address();
     const link = await openLink(this.#parts, address);
     try {
-      await this.#register(link);
+      await this.#introduce(link);
       const heartbeats = this.#heartbeatsOver(link);
       this.#tellState(true, address, "");
       this.#problem = "";
@@ -119,8 +119,12 @@ export class Running {
     return addresses[this.#turn % addresses.length] ?? "";
   }
 
-  async #register({ connection }: Link): Promise<void> {
-    const { name, specialization, endpoint, org, metadata } = this.#parts.keeping.membership();
+  /** What joining may not have come to say any more. */
+  async #introduce({ connection }: Link): Promise<void> {
+    const { keeping } = this.#parts;
+    const membership = keeping.membership();
+    if (membership.isIntroduced) return;
+    const { name, specialization, endpoint, org, metadata } = membership;
     const request = create(RegisterNodeRequestSchema, {
       name,
       specialization,
@@ -129,6 +133,7 @@ export class Running {
       metadata,
     });
     await connection.call(Registry.method.registerNode, request, { timeoutMs: CALL_MS });
+    keeping.saveMembership({ ...membership, isIntroduced: true });
   }
 
   #heartbeatsOver(link: Link): Heartbeats {

@@ -18,7 +18,7 @@ export class HostHistory {
     this.#fine.push(sample);
     if (this.#fine.length > FINE_MAX) this.#fine.shift();
     const last = this.#coarse.at(-1);
-    if (last && sample.atMs - last.atMs < COARSE_MS) return;
+    if (last && Math.abs(sample.atMs - last.atMs) < COARSE_MS) return;
     this.#coarse.push(sample);
     if (this.#coarse.length > COARSE_MAX) this.#coarse.shift();
   }

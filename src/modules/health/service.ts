@@ -54,7 +54,10 @@ export class Health {
 
   /** What this board is; asked once. */
   inventory(): Promise<HostInventory> {
-    this.#inventory ??= this.#parts.host.inventory();
+    this.#inventory ??= this.#parts.host.inventory().catch((error: unknown) => {
+      this.#inventory = undefined;
+      throw error;
+    });
     return this.#inventory;
   }
 
