@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BenchAuthority, SERVER_NAME } from "./certificates.ts";
+import { type BenchAuthority } from "./certificates.ts";
 import { freePort, until } from "./processes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -37,9 +37,6 @@ export class Etcd implements AsyncDisposable {
     await this.#process.exited;
   }
 }
-
-/** How the clients of it check its name. */
-export const ETCD_NAME = SERVER_NAME;
 
 interface Places {
   readonly folder: string;
