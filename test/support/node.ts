@@ -35,6 +35,8 @@ export class TestNode {
   readonly id: NodeId;
   /** The slots in which the pool accepted a heartbeat. */
   readonly acceptedIn = new Set<number>();
+  /** How many sessions it began. */
+  sessions = 0;
   #poolKey: Uint8Array;
   #session: NodeSession | undefined;
   #memory: NodeMemory = { last: undefined, ack: undefined };
@@ -86,6 +88,7 @@ export class TestNode {
     const { slot, slotSeconds } = poot.poolTime();
     const who = { key: this.key, poolKey: this.#poolKey, slotSeconds, isExclusive: false };
     const session = this.#session ?? startSession(who, slot, this.#memory);
+    if (session !== this.#session) this.sessions += 1;
     const next = nextClaim(session, who, { slot, healthPermille, flags });
     this.#session = next.session;
     return next.heartbeat;

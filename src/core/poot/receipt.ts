@@ -10,6 +10,9 @@ export const RECEIPT_BYTES = 88;
 /** For how long a RECEIPT is good, from its slot on. */
 export const RECEIPT_LIFE_SECONDS = 31 * 86_400;
 
+/** For how long a master issues: when it goes, no RECEIPT of the one before it is good any more. */
+export const MASTER_LIFE_SECONDS = RECEIPT_LIFE_SECONDS + 86_400;
+
 const VERSION = 1;
 const MAC_BYTES = 16;
 

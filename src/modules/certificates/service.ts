@@ -158,9 +158,12 @@ export class Authority {
     return this.#pools.masters(pool);
   }
 
-  /** A new receipt master issues; receipts of the one before are still believed. */
-  rotateReceiptMaster(pool: PoolId): void {
-    this.#pools.rotate(pool);
+  /**
+   * A new receipt master issues once the one before did for 32 days; receipts of that one are still
+   * believed. Whether there is a new one now.
+   */
+  renewReceiptMaster(pool: PoolId, nowMs: number): boolean {
+    return this.#pools.renew(pool, nowMs);
   }
 
   /** Drops the receipt masters for a new one: no receipt issued so far is believed any more. */

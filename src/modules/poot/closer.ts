@@ -170,7 +170,9 @@ export class Closer {
     const { memory, context } = closing;
     const { interval } = context;
     try {
-      await state.parts.database.commit(await this.#writes(closing));
+      const { highestSlot } = state.poolClock.time;
+      await state.parts.database.commit(await this.#writes(closing, highestSlot));
+      state.storedSlot = highestSlot;
       this.#cursor += 1n;
       return true;
     } catch (error) {
@@ -188,7 +190,7 @@ export class Closer {
     await this.#parts.reload(memory);
   }
 
-  async #writes({ memory, context, nodes, books }: Closing) {
+  async #writes({ memory, context, nodes, books }: Closing, highestSlot: Slot) {
     const { database, clock } = this.#parts.state.parts;
     const { interval, gapFrom, slotSeconds, key } = context;
     const head = { interval, slotSeconds, gapFrom, poolKey: key.publicKey };
@@ -207,7 +209,7 @@ export class Closer {
       }),
       ...insertOpens(database, opens),
       saveBooks(database, { pool: memory.pool, epoch, blob: memory.books.blobWith(books) }),
-      saveHighestSlot(database, interval.epoch, this.#parts.state.poolClock.time.highestSlot),
+      saveHighestSlot(database, interval.epoch, highestSlot),
     ];
   }
 

@@ -14,6 +14,7 @@ import type { PoolTime } from "@/core/poot/pool-time.ts";
 import { nextHeartbeatMs } from "@/core/poot/schedule.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import { wasHeard } from "@/core/poot/slot-window.ts";
+import { sameBytes } from "@/std/bytes.ts";
 import { verifySignatureAside } from "@/std/crypto.ts";
 import type { Figures } from "./figures.ts";
 import type { PootState } from "./parts.ts";
@@ -66,10 +67,15 @@ export class Heartbeats {
     return { from: caller.node, heartbeat: readHeartbeat(bytes), beganMs };
   }
 
-  /** What a session begins with is rare: its signatures are left to be checked in place. */
+  /**
+   * What a session begins with is rare: its signatures are left to be checked in place. A claim that
+   * is not the caller's own is refused without a look at them.
+   */
   async #verifyAside({ from, heartbeat }: Arrival): Promise<Signatures | undefined> {
-    const memory = this.#memoryOf(this.#state.parts.registry.findNode(from));
-    if (!memory) return undefined;
+    const node = this.#state.parts.registry.findNode(from);
+    const memory = this.#memoryOf(node);
+    if (!memory || !node) return undefined;
+    if (!sameBytes(heartbeat.claim.value.nodeKey, node.publicKey)) return undefined;
     if (heartbeat.open && !isOpenKnown(memory.presence, from, heartbeat)) return undefined;
     const claim = await verifySignatureAside(signedClaim(heartbeat.claim.value));
     return { claim, open: false, handedIn: false };

@@ -18,7 +18,10 @@ export interface PootParts {
   readonly events: Events;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly audit: Audit;
-  readonly authority: Pick<Authority, "poolKey" | "receiptMasters" | "replaceReceiptMasters">;
+  readonly authority: Pick<
+    Authority,
+    "poolKey" | "receiptMasters" | "renewReceiptMaster" | "replaceReceiptMasters"
+  >;
   readonly registry: Pick<
     Registry,
     "findNode" | "getNode" | "findPool" | "listPools" | "nodesOf" | "judge" | "lostAfterSlots"
@@ -40,6 +43,8 @@ export interface PootState {
   readonly pools: Map<PoolId, PoolMemory>;
   /** The slot in which the time epoch began. */
   epochSlot: Slot;
+  /** The highest slot that is on the disk. */
+  storedSlot: Slot;
   /** What a specialization weighs, by the tariff now. */
   weightOf: (specialization: string) => number;
 }

@@ -20,7 +20,7 @@ import { pruneIntervals } from "./pruning.ts";
 import { type IntervalRange, readLastCursor } from "./records.ts";
 import { type Recount, Recounter } from "./recount.ts";
 import { openState, readMemory, rememberPool } from "./state.ts";
-import { acceptTime, keepTime, requireBehind, rewindTime } from "./time-acts.ts";
+import { acceptTime, keepTime, renewMasters, requireBehind, rewindTime } from "./time-acts.ts";
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
@@ -146,10 +146,14 @@ export class Poot {
     await this.#closer.alone(() => keepTime(this.#state));
   }
 
-  /** A few times a day: keeps pool time, and forgets what is old. What the database refuses waits. */
+  /**
+   * A few times a day: keeps pool time, renews receipt masters, and forgets what is old. What the
+   * disk refuses waits for the next time.
+   */
   async tend(): Promise<void> {
     await this.#closer.alone(() => keepTime(this.#state));
     try {
+      await this.#closer.alone(async () => renewMasters(this.#state));
       await this.prune();
     } catch (error) {
       if (!isRefusal(error)) throw error;

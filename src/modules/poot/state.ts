@@ -22,7 +22,8 @@ export async function openState(parts: PootParts): Promise<PootState> {
   const slot = poolClock.time.highestSlot;
   if (!stored) await database.commit([insertClock(database, clockRow(settings, slot))]);
   const epochSlot = Number(stored?.epoch_slot ?? slot);
-  return { parts, poolClock, pools: new Map(), epochSlot, weightOf: () => WEIGHT_USUAL };
+  const slots = { epochSlot, storedSlot: slot };
+  return { parts, poolClock, pools: new Map(), ...slots, weightOf: () => WEIGHT_USUAL };
 }
 
 /** Begins to remember a pool, with what the disk knows of it. */

@@ -1,5 +1,6 @@
 import type { Caller } from "@/core/caller.ts";
 import type { PoolTime } from "@/core/poot/pool-time.ts";
+import { slotStartMs } from "@/core/poot/slot.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import { booksInNewEpoch } from "./node-book.ts";
 import type { PootState } from "./parts.ts";
@@ -16,20 +17,34 @@ export async function acceptTime(state: PootState, caller: Caller): Promise<void
     saveHighestSlot(database, epoch, highestSlot),
   ]);
   state.poolClock.accept();
+  state.storedSlot = highestSlot;
 }
 
 /**
  * Stores how far pool time has come. Each close does, but a pool without nodes closes nothing, and
  * after a month its clock would not be believed at the next start.
  */
-export async function keepTime({ parts, poolClock }: PootState): Promise<void> {
+export async function keepTime(state: PootState): Promise<void> {
+  const { parts, poolClock, storedSlot } = state;
   const { epoch, highestSlot, waiting } = poolClock.step();
-  if (waiting !== undefined) return;
+  const isStored = highestSlot - storedSlot <= parts.settings.slotsPerInterval;
+  if (waiting !== undefined || isStored) return;
   try {
     await parts.database.commit([saveHighestSlot(parts.database, epoch, highestSlot)]);
+    state.storedSlot = highestSlot;
   } catch (error) {
     if (!isRefusal(error)) throw error;
     parts.log.warn({ code: error.code }, "the highest slot was not stored");
+  }
+}
+
+/** A receipt master issues for a month, by a clock that is believed. */
+export function renewMasters({ parts, poolClock, pools }: PootState): void {
+  const { highestSlot, slotSeconds, waiting } = poolClock.step();
+  if (waiting !== undefined) return;
+  for (const pool of pools.keys()) {
+    const isNew = parts.authority.renewReceiptMaster(pool, slotStartMs(highestSlot, slotSeconds));
+    if (isNew) parts.log.info({ pool }, "another receipt master issues now");
   }
 }
 
@@ -48,6 +63,7 @@ export async function rewindTime(state: PootState, caller: Caller): Promise<void
     audit.row(caller, "clock.rewound", "clock", detail),
     saveEpoch(database, epoch, highestSlot),
   ]);
+  state.storedSlot = highestSlot;
   state.poolClock.begin(time);
   state.epochSlot = highestSlot;
   for (const [pool, { books }] of state.pools) {

@@ -256,13 +256,26 @@ describe("a pool's keys", () => {
     const authority = authorityIn(place.files);
     const { id } = authority.createPool();
     const { current: first } = authority.receiptMasters(id);
-    authority.rotateReceiptMaster(id);
+    expect(authority.renewReceiptMaster(id, NOW)).toBe(false);
+    expect(authority.renewReceiptMaster(id, NOW + 32 * DAY_MS)).toBe(true);
     const masters = authority.receiptMasters(id);
     expect(masters.previous).toEqual(first);
     expect(masters.current.keyId).toBe(first.keyId + 1);
     expect(authorityIn(place.files).receiptMasters(id)).toEqual(masters);
-    authority.rotateReceiptMaster(id);
+    expect(authority.renewReceiptMaster(id, NOW + 64 * DAY_MS)).toBe(true);
     expect(authority.receiptMasters(id).previous).toEqual(masters.current);
+  });
+
+  test("keep a receipt master as long as a receipt of the one before may be good", async () => {
+    using place = await installation();
+    const { id } = authorityIn(place.files).createPool();
+    const renewAt = (days: number) =>
+      authorityIn(place.files).renewReceiptMaster(id, NOW + days * DAY_MS);
+    expect([0, 31, 31.9].map(renewAt)).toEqual([false, false, false]);
+    expect([32, 33, 63].map(renewAt)).toEqual([true, false, false]);
+    expect([64, 60].map(renewAt)).toEqual([true, false]);
+    authorityIn(place.files).replaceReceiptMasters(id);
+    expect([1, 32, 33].map(renewAt)).toEqual([false, false, true]);
   });
 
   test("drop all receipt masters when time begins anew", async () => {

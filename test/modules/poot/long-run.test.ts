@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CompiledQuery } from "kysely";
 import { PootWorld, SLOT_MS, SLOTS } from "#test/support/poot.ts";
 import { codeOf, SYSTEM } from "#test/support/registry.ts";
+import { decodeReceipt } from "@/core/poot/receipt.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -62,6 +63,43 @@ describe("a pool whose nodes have left long ago", () => {
   });
 });
 
+describe("the receipt master", () => {
+  test("is another one after a month, and receipts of the one before are still paid", async () => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 1);
+    await world.slots(SLOTS);
+    await world.poot.tend();
+    await sleepDays(world, 29);
+    await world.slots(2);
+    expect(keyIdOf(world)).toBe(0);
+    await sleepDays(world, 4);
+    await world.poot.tend();
+    await world.slots(1);
+    expect(keyIdOf(world)).toBe(1);
+    await world.slots(2);
+    await world.close();
+    const { sessions } = world.node;
+    expect([await world.creditedTicks(world.node), sessions]).toEqual([SLOTS + 5, 1]);
+  });
+
+  test("stays the same while the clock is not believed", async () => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 1);
+    await world.slots(2);
+    await world.poot.tend();
+    world.clock.jump(40 * DAY_MS);
+    await world.poot.tend();
+    world.clock.jump(-40 * DAY_MS);
+    await world.slots(2);
+    expect(keyIdOf(world)).toBe(0);
+  });
+});
+
+function keyIdOf({ node }: PootWorld): number | undefined {
+  const { last } = node.memory();
+  return last && decodeReceipt(last.receipt).keyId;
+}
+
 describe("a clock that is decades ahead", () => {
   test("makes a pool forget nothing", async () => {
     await using world = await PootWorld.start();
@@ -83,10 +121,10 @@ describe("a disk that is full", () => {
     await world.slots(2 * SLOTS);
     await sleepDays(world, 100);
     await world.slots(2 * SLOTS);
-    world.poot.bookedUntil(100n);
     await fillDisk(world);
     await world.slots(6 * SLOTS);
     expect(world.database.state()).toBe("full");
+    world.poot.bookedUntil(100n);
     await world.poot.tend();
     expect(world.lines.some((line) => line.includes("old intervals were not forgotten"))).toBe(
       true,
