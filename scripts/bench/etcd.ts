@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BenchAuthority } from "./certificates.ts";
+import type { BenchAuthority } from "./certificates.ts";
 import { freePort, until } from "./processes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
