@@ -48,18 +48,23 @@ async function bench(words: readonly string[]): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
   const database = valuesOf(words, "--database")[0] === "postgres" ? "postgres" : "sqlite";
   const options = { short: words.includes("--short"), database, folder } as const;
-  const results = await measureAll(figures, options, words.includes("--json"));
+  const results = await measureAll(figures, options);
   tell(results, words.includes("--json"));
 }
 
-async function measureAll(figures: readonly Figure[], options: BenchOptions, quiet: boolean) {
+/** A figure that crashes takes nothing from the others; it only decides the exit code. */
+async function measureAll(figures: readonly Figure[], options: BenchOptions) {
   const results: Measured[] = [];
   for (const figure of figures) {
     const beganMs = performance.now();
-    const measured = await figure.measure(options);
-    results.push(...measured);
+    try {
+      results.push(...(await figure.measure(options)));
+    } catch (error) {
+      process.exitCode = 1;
+      console.error(`${figure.name} crashed:`, error);
+    }
     const seconds = Math.round((performance.now() - beganMs) / 1000);
-    if (!quiet) console.error(`${figure.name}: ${seconds} s`);
+    console.error(`${figure.name}: ${seconds} s`);
   }
   return results;
 }
@@ -115,4 +120,4 @@ function names(): string {
 }
 
 await bench(process.argv.slice(2));
-process.exit(0);
+process.exit();

@@ -18,6 +18,8 @@ export interface PoolTerms {
   readonly folder: string;
   /** `turned`: time stands still until the bench turns it. */
   readonly clock: "turned" | "system";
+  /** Where a turned clock begins; now when left out. A pool that ran before refuses to go back. */
+  readonly startMs?: number;
   /** `key=value`. */
   readonly set?: readonly string[];
 }
@@ -64,8 +66,8 @@ export class BenchPool {
   readonly kernel: Kernel;
   readonly clock: TestClock | undefined;
 
-  static async open({ folder, clock: kind, set = [] }: PoolTerms): Promise<BenchPool> {
-    const clock = kind === "turned" ? new TestClock(Date.now()) : undefined;
+  static async open({ folder, clock: kind, startMs, set = [] }: PoolTerms): Promise<BenchPool> {
+    const clock = kind === "turned" ? new TestClock(startMs ?? Date.now()) : undefined;
     const { configuration } = configurationIn(folder, set);
     const log = openLog(configuration);
     const isPostgres = String(configuration.value("database.url")).startsWith("postgres");

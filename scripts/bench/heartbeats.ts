@@ -1,3 +1,4 @@
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { numbersFrom, seedOf } from "./bench-pool.ts";
 import { type BenchAuthority, createAuthority, SERVER_NAME } from "./certificates.ts";
@@ -85,7 +86,7 @@ class World implements AsyncDisposable {
   ): Promise<World> {
     const pool = await Child.start(openPool, {
       file: join(import.meta.dir, "pool-child.ts"),
-      terms: { folder: join(folder, "heartbeats"), clock: "turned" },
+      terms: { folder: mkdtempSync(join(folder, "heartbeats-")), clock: "turned" },
     });
     await pool.ask("admit", { from: 1, count: CLIENTS * NODES_PER_CLIENT });
     const { grpc, rootPem, poolKey, slotSeconds } = await pool.ask("reach", null);
