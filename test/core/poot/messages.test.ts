@@ -5,6 +5,7 @@ import {
   decodeClaim,
   encodeClaim,
   signClaim,
+  signedClaim,
   verifyClaim,
 } from "@/core/poot/claim.ts";
 import { decodeOpen, encodeOpen, sessionIdOf, signOpen, verifyOpen } from "@/core/poot/open.ts";
@@ -16,7 +17,7 @@ import {
   rotateMasters,
 } from "@/core/poot/receipt.ts";
 import { fromHex, toHex } from "@/std/bytes.ts";
-import { sha256 } from "@/std/crypto.ts";
+import { sha256, verifySignature } from "@/std/crypto.ts";
 import { MASTERS, NODE, OTHER, OTHER_POOL, POOL, S } from "./world.ts";
 
 const open = signOpen(
@@ -172,6 +173,8 @@ describe("signatures", () => {
     expect(verifyAck(ack, POOL.publicKey)).toBe(true);
     expect(verifyOpen({ ...open, nodeKey: OTHER.publicKey })).toBe(false);
     expect(verifyClaim({ ...claim, nodeKey: OTHER.publicKey })).toBe(false);
+    const { publicKey, message, signature } = signedClaim(claim);
+    expect(verifySignature(publicKey, message, signature)).toBe(true);
     expect(verifyAck(ack, OTHER_POOL.publicKey)).toBe(false);
   });
 
