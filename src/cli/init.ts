@@ -45,7 +45,7 @@ async function initialise(
   { configuration }: LoadedConfiguration,
   modules: ReturnType<typeof initModules>,
 ): Promise<void> {
-  const log = openLog(configuration);
+  const log = openLog(configuration, "error");
   log.level = "warn";
   const kernel = await Kernel.start(modules, { log, configuration });
   await kernel.stop();

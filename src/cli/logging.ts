@@ -23,17 +23,27 @@ const REDACTED = [
   "*.secret",
 ];
 
-/** The log as configured: JSON lines, or text for people, to standard output or a file. */
-export function openLog(configuration: Configuration): Logger {
+/** Where a log goes that is not kept in a file. */
+const STANDARD = { output: 1, error: 2 } as const;
+
+/**
+ * The log as configured: JSON lines, or text for people, to a file or to standard output; to standard
+ * error for commands whose output is an answer.
+ */
+export function openLog(
+  configuration: Configuration,
+  standard: keyof typeof STANDARD = "output",
+): Logger {
   const level = String(configuration.value("logging.level")).toLowerCase();
-  const target = openTarget(String(configuration.value("logging.file") ?? ""));
+  const file = String(configuration.value("logging.file") ?? "");
+  const target = openTarget(file, STANDARD[standard]);
   const stream = configuration.value("logging.format") === "text" ? textInto(target) : target;
   return pino({ level, base: null, redact: REDACTED }, stream);
 }
 
-/** Standard output, or a file. A log that cannot be written for a while never ends the process. */
-function openTarget(file: string): ReturnType<typeof pino.destination> {
-  const where = file === "" ? { fd: 1 } : { dest: file, mkdir: true, mode: 0o600 };
+/** A descriptor, or a file. A log that cannot be written for a while never ends the process. */
+function openTarget(file: string, fd: number): ReturnType<typeof pino.destination> {
+  const where = file === "" ? { fd } : { dest: file, mkdir: true, mode: 0o600 };
   try {
     const target = pino.destination({ ...where, sync: true, maxLength: PENDING_BYTES_MAX });
     return target.on("error", () => {});

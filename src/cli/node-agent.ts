@@ -119,7 +119,7 @@ async function withAgent(
     ["logging.level", (flags.logLevel ?? "warn").toUpperCase()],
   ]);
   const configuration = configure(configKeys(nodeModules), [{ origin: () => "flag", values }]);
-  const log = openLog(configuration);
+  const log = openLog(configuration, "error");
   const kernel = await Kernel.start(nodeModules, { log, configuration });
   try {
     return await act(kernel.service("agent"), kernel);
