@@ -11,7 +11,7 @@ const BACK_MS_MAX = 5_000;
 /** How long after a payout step was asked for the power is cut. */
 const CUT_AFTER_MS = [0, 2, 4, 8, 16];
 
-describe("a pool that is killed again and again, with live nodes and payments under way", () => {
+describe.concurrent("a pool that is killed again and again, with live nodes and payments under way", () => {
   test("loses no tick, credits none twice, pays everybody once, and is back soon", async () => {
     const seed = Date.now() % 1_000_000;
     const figures = await killPool({ kills: KILLS, nodes: 3, seed, database: "sqlite" });
@@ -26,7 +26,7 @@ describe("a pool that is killed again and again, with live nodes and payments un
   });
 });
 
-describe("a pool that is killed in the middle of a payout step", () => {
+describe.concurrent("a pool that is killed in the middle of a payout step", () => {
   /** Asks for a step, cuts the power before or after the answer, and starts again. */
   async function cut(pool: PoolProcess, path: string, body: object): Promise<void> {
     for (const afterMs of CUT_AFTER_MS) {

@@ -25,7 +25,7 @@ async function runExample(pool: PoolProcess, words: readonly string[]): Promise<
   return { code: await node.exited, stdout, stderr };
 }
 
-test("a node in Python enrols, registers and earns with a stock gRPC", async () => {
+test.concurrent("a node in Python enrols, registers and earns with a stock gRPC", async () => {
   await using pool = await PoolProcess.start();
   const words = ["localhost", "--token", await pool.token(), "--specialization", "analytics"];
   const { code, stdout, stderr } = await runExample(pool, [...words, "--slots", `${SLOTS}`]);
@@ -41,7 +41,7 @@ test("a node in Python enrols, registers and earns with a stock gRPC", async () 
   });
 });
 
-test("a node in Python sends nothing to a pool that is not its token's", async () => {
+test.concurrent("a node in Python sends nothing to a pool that is not its token's", async () => {
   await using pool = await PoolProcess.start();
   await using other = await PoolProcess.start();
   const { code, stderr } = await runExample(other, ["127.0.0.1", "--token", await pool.token()]);

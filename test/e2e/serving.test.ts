@@ -7,7 +7,7 @@ import { until } from "#test/support/until.ts";
 
 setDefaultTimeout(60_000);
 
-describe("init", () => {
+describe.concurrent("init", () => {
   test("makes keys and tokens only the owner reads, and changes nothing when repeated", async () => {
     await using pool = await PoolProcess.initialised();
     const files = [
@@ -21,7 +21,7 @@ describe("init", () => {
   });
 });
 
-describe("serve", () => {
+describe.concurrent("serve", () => {
   test("stops gracefully: everything is closed and the exit code is 0", async () => {
     await using pool = await PoolProcess.start();
     expect(await pool.stop()).toBe(0);
@@ -32,7 +32,7 @@ describe("serve", () => {
   test("refuses a folder another pool works in, and lets that one be", async () => {
     await using pool = await PoolProcess.start();
     const second = await pool.cli("serve");
-    expect(second.code).toBe(1);
+    expect(second.code).toBe(3);
     expect(second.stderr).toContain("code: data.locked");
     expect((await fetch(`${pool.url}/readyz`)).status).toBe(200);
   });
@@ -94,7 +94,7 @@ describe("serve", () => {
   });
 });
 
-describe("node run", () => {
+describe.concurrent("node run", () => {
   test("goes on over a restart of its pool, and not a slot it proved is lost", async () => {
     await using pool = await PoolProcess.start({ keepsPorts: true });
     await using node = await NodeProcess.joined(pool, "patient", { token: await pool.token() });

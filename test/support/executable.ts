@@ -69,3 +69,14 @@ export async function runGalaxy(
   const [stdout, stderr] = await Promise.all([run.stdout.text(), run.stderr.text()]);
   return { code: await run.exited, stdout, stderr };
 }
+
+/** The JSON a command printed, which must have succeeded. */
+// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON came
+export function jsonOf(line: string, { code, stdout, stderr }: Ran): any {
+  if (code !== 0) throw new Error(`${line} ended with ${code}: ${stderr}`);
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    throw new Error(`${line} printed no JSON: ${stdout}`);
+  }
+}

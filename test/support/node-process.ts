@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { executable, type Ran, runGalaxy } from "./executable.ts";
+import { executable, jsonOf, type Ran, runGalaxy } from "./executable.ts";
 import type { PoolProcess } from "./pool-process.ts";
 import { until } from "./until.ts";
 
@@ -33,9 +33,7 @@ export class NodeProcess implements AsyncDisposable {
   /** A node that has joined, and does not run yet. */
   static async joined(pool: PoolProcess, name: string, terms: JoinTerms): Promise<NodeProcess> {
     const node = new NodeProcess(pool, name);
-    const { code, stdout, stderr } = await node.join(terms);
-    if (code !== 0) throw new Error(`node join ended with ${code}: ${stderr}`);
-    node.id = String((JSON.parse(stdout) as { node_id: string }).node_id);
+    node.id = String(jsonOf("node join", await node.join(terms)).node_id);
     return node;
   }
 
@@ -54,9 +52,7 @@ export class NodeProcess implements AsyncDisposable {
   /** A verb that must succeed; answers the JSON it prints. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON came
   async json(verb: string, ...words: readonly string[]): Promise<any> {
-    const { code, stdout, stderr } = await this.cli(verb, ...words, "--json");
-    if (code !== 0) throw new Error(`node ${verb} ended with ${code}: ${stderr}`);
-    return JSON.parse(stdout);
+    return jsonOf(`node ${verb}`, await this.cli(verb, ...words, "--json"));
   }
 
   /** Starts `node run` and leaves it running. */

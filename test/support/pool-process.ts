@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cleanEnvironment, executable, type Ran, runGalaxy } from "./executable.ts";
+import { cleanEnvironment, executable, jsonOf, type Ran, runGalaxy } from "./executable.ts";
 import { freePort } from "./free-port.ts";
 import { until } from "./until.ts";
 
@@ -90,9 +90,7 @@ export class PoolProcess implements AsyncDisposable {
   /** A pool that was initialised but does not run. */
   static async initialised(terms: PoolTerms = {}): Promise<PoolProcess> {
     const pool = new PoolProcess(terms);
-    const { code, stdout, stderr } = await pool.cli("init", "--json");
-    if (code !== 0) throw new Error(`init ended with ${code}: ${stderr}`);
-    pool.made = JSON.parse(stdout) as Readonly<Record<string, unknown>>;
+    pool.made = await pool.json("init");
     return pool;
   }
 
@@ -189,9 +187,7 @@ export class PoolProcess implements AsyncDisposable {
   /** A command that must succeed; answers the JSON it prints. */
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever JSON came
   async json(...words: readonly string[]): Promise<any> {
-    const { code, stdout, stderr } = await this.cli(...words, "--json");
-    if (code !== 0) throw new Error(`${words.join(" ")} ended with ${code}: ${stderr}`);
-    return JSON.parse(stdout);
+    return jsonOf(words.join(" "), await this.cli(...words, "--json"));
   }
 
   /** A pool of its own for one test, in the same installation. */
