@@ -126,6 +126,17 @@ export function settleNode(table: PresenceTable, closed: ClosedNode): void {
     .filter((session) => session.slot === newest || !isSettled(session, closed));
 }
 
+/**
+ * Forgets a node that was not heard for as long as its window reaches and has nothing left to
+ * settle: it carries its RECEIPT, as after a restart of the pool. Changes the table.
+ */
+export function forgetSilent(table: PresenceTable, closed: ClosedNode, now: Slot): void {
+  const presence = table.nodes.get(closed.node);
+  if (!presence || presence.window.newest > now - table.windowSlots) return;
+  if (!presence.sessions.every((session) => isSettled(session, closed))) return;
+  forgetNode(table, closed.node);
+}
+
 /** Forgets a node that has left or was removed. Changes the table. */
 export function forgetNode(table: PresenceTable, node: NodeId): void {
   table.nodes.delete(node);

@@ -3,7 +3,7 @@ import type { CloseContext, ClosedNode, CloseNode } from "@/core/poot/closing.ts
 import { closeInterval } from "@/core/poot/interval.ts";
 import { IntervalBlobWriter } from "@/core/poot/interval-blob.ts";
 import { dropHealth } from "@/core/poot/membership.ts";
-import { forgetNode, settleNode } from "@/core/poot/presence.ts";
+import { forgetNode, forgetSilent, settleNode } from "@/core/poot/presence.ts";
 import { type Interval, intervalFirstSlot, intervalLastSlot, type Slot } from "@/core/poot/slot.ts";
 import { isRefusal } from "@/std/errors.ts";
 import { candidatesOf, closeNodeOf } from "./candidates.ts";
@@ -219,7 +219,10 @@ export class Closer {
     const { interval } = context;
     memory.closedUntil = interval.firstSlot + interval.slots;
     for (const [node, book] of books) memory.books.set(node, book);
-    await inTurns(nodes, NODES_PER_TURN, (node) => settleNode(memory.presence, node));
+    await inTurns(nodes, NODES_PER_TURN, (node) => {
+      settleNode(memory.presence, node);
+      forgetSilent(memory.presence, node, interval.firstSlot);
+    });
     this.#forgetGone(memory, interval);
     forgetBack(memory, interval);
     if (nodes.length === 0) return;

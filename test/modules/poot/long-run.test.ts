@@ -63,6 +63,27 @@ describe("a pool whose nodes have left long ago", () => {
   });
 });
 
+describe("a node that is silent for long", () => {
+  test("leaves the memory, and goes on in its session when it comes back", async () => {
+    await using world = await PootWorld.start();
+    const sessions = async () => {
+      const { text } = await world.metrics.scrape(false);
+      return /^galaxy_sessions (\d+)$/m.exec(text)?.[1];
+    };
+    await world.join(await world.pool(), 2);
+    const [silent, other] = world.nodes;
+    await world.slots(SLOTS + 3);
+    await world.slots(3 * SLOTS, () => other?.beat(world.poot));
+    expect(await sessions()).toBe("2");
+    await world.slots(2 * SLOTS, () => other?.beat(world.poot));
+    expect(await sessions()).toBe("1");
+    await world.slots(SLOTS);
+    await world.close();
+    expect([await world.creditedTicks(world.node), silent?.sessions]).toEqual([2 * SLOTS + 3, 1]);
+    expect(await sessions()).toBe("2");
+  });
+});
+
 describe("the receipt master", () => {
   test("is another one after a month, and receipts of the one before are still paid", async () => {
     await using world = await PootWorld.start();
