@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { closing } from "./bench/closing.ts";
 import { idle, ready, resident } from "./bench/executable.ts";
@@ -23,6 +23,7 @@ import { written } from "./bench/written.ts";
  * unless something crashed.
  */
 
+const [began] = loadavg().map((load) => load.toFixed(1));
 const FIGURES: readonly Figure[] = [
   unary,
   stream,
@@ -70,7 +71,7 @@ async function measureAll(figures: readonly Figure[], options: BenchOptions) {
 }
 
 function tell(results: readonly Measured[], asJson: boolean): void {
-  const machine = `${cpus().length} cores (${cpus()[0]?.model}), ${process.arch}, Bun ${Bun.version}`;
+  const machine = `${cpus().length} cores (${cpus()[0]?.model}), ${process.arch}, Bun ${Bun.version}, load ${began} at the start`;
   if (asJson) {
     const rows = results.map((one) => ({ ...one, ratio: ratioOf(one), missed_by: missedBy(one) }));
     console.log(JSON.stringify({ schema_version: 1, machine, figures: rows }, undefined, 2));
