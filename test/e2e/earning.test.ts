@@ -13,6 +13,8 @@ setDefaultTimeout(60_000);
 
 const ADDRESS = "IBAN DE02 1203 0000 0000 2020 51";
 const SLOTS = 5;
+const PYTHON_NODE = join(import.meta.dir, "../../scripts/examples/node.py");
+const PYTHON_SLOTS = 6;
 
 /** Everything that shows a number shows the same. */
 async function expectEverywhere(pool: PoolProcess, node: NodeProcess, numbers: Numbers) {
@@ -165,5 +167,53 @@ describe.concurrent("a node's own verbs", () => {
       expect(today.down).toBe(0);
       return today.planned >= 3;
     });
+  });
+});
+
+interface Example {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the example with Debian's own Python. */
+async function runExample(pool: PoolProcess, words: readonly string[]): Promise<Example> {
+  const ports = ["--https-port", `${pool.securePort}`, "--grpc-port", `${pool.grpcPort}`];
+  const data = ["--data", join(pool.folder, "python")];
+  const node = Bun.spawn(["/usr/bin/python3", PYTHON_NODE, ...words, ...ports, ...data], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...pool.environment, PYTHONDONTWRITEBYTECODE: "1" },
+  });
+  const [stdout, stderr] = await Promise.all([node.stdout.text(), node.stderr.text()]);
+  return { code: await node.exited, stdout, stderr };
+}
+
+describe.concurrent("a node in Python", () => {
+  test("enrols, registers and earns with a stock gRPC", async () => {
+    await using pool = await PoolProcess.start();
+    const words = ["localhost", "--token", await pool.token(), "--specialization", "analytics"];
+    const { code, stdout, stderr } = await runExample(pool, [
+      ...words,
+      "--slots",
+      `${PYTHON_SLOTS}`,
+    ]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const id = /joined as node (\w+)/.exec(stdout)?.[1] ?? "";
+
+    expect(stdout).toContain("slots are credited");
+    const node = await pool.told("GET", `/api/v1/nodes/${id}`);
+    expect(node).toMatchObject({ specialization: "analytics" });
+    await until("all of its slots to be credited", async () => {
+      const { credit_total } = await pool.told("GET", `/api/v1/poot/${id}`);
+      return credit_total === PYTHON_SLOTS;
+    });
+  });
+
+  test("sends nothing to a pool that is not its token's", async () => {
+    await using pool = await PoolProcess.start();
+    await using other = await PoolProcess.start();
+    const { code, stderr } = await runExample(other, ["127.0.0.1", "--token", await pool.token()]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("Nothing was sent");
   });
 });
