@@ -95,22 +95,25 @@ export function answerStream(
   return (stream) => {
     const answers = Answers.open(stream, served, door);
     if (!answers) return;
+    const waiting: Buffer[] = [];
     let isWorking = false;
     let isLast = false;
-    const answer = async (bytes: Buffer) => {
-      try {
+    const answerWaiting = async (): Promise<void> => {
+      for (let bytes = waiting.shift(); bytes; bytes = waiting.shift()) {
         await answers.send(await rpc(decode(method, bytes), answers.call));
-        isWorking = false;
-        if (isLast) answers.end();
-        else stream.resume();
-      } catch (thrown) {
-        answers.fail(thrown);
       }
+      isWorking = false;
+      if (isLast) answers.end();
+      else if (stream.isPaused()) stream.resume();
     };
     stream.on("data", (bytes: Buffer) => {
-      stream.pause();
-      isWorking = true;
-      void answer(bytes);
+      waiting.push(bytes);
+      // Only who sends before he was answered is held back: most wait, and pausing costs them time.
+      if (isWorking) stream.pause();
+      else {
+        isWorking = true;
+        answerWaiting().catch((thrown) => answers.fail(thrown));
+      }
     });
     // A stream that is paused still tells its end, while the last request is in work.
     stream.on("end", () => {
