@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, type Outcome } from "./options.ts";
+import { asking } from "./options.ts";
 import { print } from "./output.ts";
 
 /** `clock accept|rewind`: what to do when the board's clock is not believed. */
-export function clockCommands(program: Command, _outcome: Outcome): void {
+export function clockCommands(program: Command): void {
   const clock = program.command("clock").description("what to do when the clock is not believed");
   asking(
     clock.command("accept").description("believe the clock after a jump forward"),

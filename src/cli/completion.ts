@@ -1,10 +1,9 @@
 import type { Command, Option } from "commander";
 import { PoolError } from "@/std/errors.ts";
-import type { Outcome } from "./options.ts";
 import { print } from "./output.ts";
 
 /** `completion bash|zsh|fish`: made from the same tree as the commands themselves. */
-export function completionCommand(program: Command, _outcome: Outcome): void {
+export function completionCommand(program: Command): void {
   program
     .command("completion <shell>")
     .description("print a completion script for bash, zsh or fish")

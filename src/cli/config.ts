@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type ConfigKey, typeNameOf } from "@/kernel/config.ts";
 import { type ConfigFlags, knownKeys, loadConfiguration } from "./configuration.ts";
-import { configOptions, type Outcome } from "./options.ts";
+import { configOptions } from "./options.ts";
 import { print } from "./output.ts";
 
 interface Flags extends ConfigFlags {
@@ -10,7 +10,7 @@ interface Flags extends ConfigFlags {
 }
 
 /** `config show|check|reference`. */
-export function configCommands(program: Command, _outcome: Outcome): void {
+export function configCommands(program: Command): void {
   const config = program.command("config").description("look at the configuration");
   configOptions(config.command("show"))
     .description("print every key as it is in force")

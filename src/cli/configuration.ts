@@ -152,7 +152,7 @@ function environmentLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigK
   const names = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
     if (value === undefined) continue;
-    const path = SEED_NAMES[name] ?? byVariable.get(name) ?? strangerPath(name, values);
+    const path = SEED_NAMES[name] ?? byVariable.get(name) ?? strangerPath(name);
     if (path === undefined) continue;
     if (SEED_NAMES[name] !== undefined && names.has(path)) continue;
     values.set(path, value);
@@ -162,7 +162,7 @@ function environmentLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigK
 }
 
 /** An unknown GALAXY_POOL_ variable becomes an unknown key, so that it is refused like one. */
-function strangerPath(name: string, _values: ReadonlyMap<string, unknown>): string | undefined {
+function strangerPath(name: string): string | undefined {
   if (!name.startsWith(PREFIX) || OTHER_VARIABLES.has(name.slice(PREFIX.length))) return undefined;
   const path = name.slice(PREFIX.length).toLowerCase().replace("_", ".");
   refuseAbsent(path, `environment ${name}`);

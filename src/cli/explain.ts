@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { formatUsdt } from "@/core/money.ts";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, type Outcome } from "./options.ts";
+import { asking } from "./options.ts";
 import { print } from "./output.ts";
 
 interface Flags extends ClientFlags {
@@ -36,7 +36,7 @@ interface ExplainView {
 }
 
 /** `explain NODE`: balance, transfers, credits, slots, claims. */
-export function explainCommand(program: Command, _outcome: Outcome): void {
+export function explainCommand(program: Command): void {
   asking(
     program.command("explain <node>").description("why a node is owed exactly this much"),
     explain,

@@ -163,7 +163,7 @@ function tellJoined({ nodeId, poolId }: ReturnType<Agent["membership"]>, flags: 
   print.line(`Next: galaxy-pool node run${same}`);
 }
 
-async function run(agent: Agent, _flags: Flags): Promise<number> {
+async function run(agent: Agent): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => agent.stop());
   const ending = await agent.run();
   if (ending === "left") print.line("This node has left its pool.");

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { formatUsdt } from "@/core/money.ts";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, collect, type Outcome } from "./options.ts";
+import { asking, collect } from "./options.ts";
 import { print } from "./output.ts";
 
 interface ItemView {
@@ -45,7 +45,7 @@ interface Flags extends ClientFlags {
 }
 
 /** `payout plan|process|list|settle|cancel`. */
-export function payoutCommands(program: Command, _outcome: Outcome): void {
+export function payoutCommands(program: Command): void {
   const payout = program.command("payout").description("pay the nodes");
   asking(
     payout.command("plan").description("show who would be paid what, and who not and why"),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, countIn, type Outcome } from "./options.ts";
+import { asking, countIn } from "./options.ts";
 import { print } from "./output.ts";
 
 interface PoolView {
@@ -21,7 +21,7 @@ interface Flags extends ClientFlags {
 }
 
 /** `pool create|list|show|update|delete`. */
-export function poolCommands(program: Command, _outcome: Outcome): void {
+export function poolCommands(program: Command): void {
   const pool = program.command("pool").description("the pools of this installation");
   asking(pool.command("create <name>").description("make another pool"), create)
     .option("--kind <kind>", "main, test, dev or enterprise", "main")

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, type Outcome } from "./options.ts";
+import { asking } from "./options.ts";
 import { print } from "./output.ts";
 
 interface Flags extends ClientFlags {
@@ -10,7 +10,7 @@ interface Flags extends ClientFlags {
 }
 
 /** `statement NODE`: a signed account of a period, as JSON or CSV on standard output. */
-export function statementCommand(program: Command, _outcome: Outcome): void {
+export function statementCommand(program: Command): void {
   asking(
     program.command("statement <node>").description("print a node's signed statement"),
     statement,

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, countIn, type Outcome } from "./options.ts";
+import { asking, countIn } from "./options.ts";
 import { print } from "./output.ts";
 
 interface TokenView {
@@ -26,7 +26,7 @@ interface Flags extends ClientFlags {
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** `token create|list|revoke`. */
-export function tokenCommands(program: Command, _outcome: Outcome): void {
+export function tokenCommands(program: Command): void {
   const token = program.command("token").description("tokens with which nodes join");
   asking(token.command("create").description("make a join token; it is shown once"), create)
     .option("--pool <pool>", "the pool it is for (default: the only one)")

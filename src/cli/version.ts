@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import { BUILD_TIME_MS, VERSION } from "@/std/version.ts";
-import type { Outcome } from "./options.ts";
 import { print } from "./output.ts";
 
 /** `version`: what this executable is. */
-export function versionCommand(program: Command, _outcome: Outcome): void {
+export function versionCommand(program: Command): void {
   program
     .command("version")
     .description("print version, build and platform")
