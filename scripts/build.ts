@@ -77,7 +77,7 @@ function takeLock(): boolean {
 function stage(): void {
   rmSync(STAGE, { recursive: true, force: true });
   mkdirSync(STAGE, { recursive: true });
-  for (const name of ["src", "package.json", "tsconfig.json"])
+  for (const name of ["src", "systemd", "scripts/uninstall.sh", "package.json", "tsconfig.json"])
     cpSync(join(ROOT, name), join(STAGE, name), { recursive: true });
   const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;

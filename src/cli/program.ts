@@ -5,6 +5,7 @@ import { completionCommand } from "./completion.ts";
 import { configCommands } from "./config.ts";
 import { addExamples } from "./examples.ts";
 import { explainCommand } from "./explain.ts";
+import { filesCommand } from "./files.ts";
 import { nodeCommands } from "./node.ts";
 import { configOptions, Outcome } from "./options.ts";
 import { payoutCommands } from "./payout.ts";
@@ -53,6 +54,7 @@ export function buildProgram(outcome: Outcome): Command {
   configCommands(program);
   versionCommand(program);
   completionCommand(program);
+  filesCommand(program);
   addExamples(program);
   for (const command of everyCommand(program)) command.exitOverride().showSuggestionAfterError();
   return program;

@@ -4,7 +4,15 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "../..");
 const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "x64";
 const BUILT = join(ROOT, "dist", `galaxy-pool-linux-${ARCHITECTURE}`);
-const SOURCES = ["src", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.ts"];
+const SOURCES = [
+  "src",
+  "systemd",
+  "scripts/uninstall.sh",
+  "package.json",
+  "package-lock.json",
+  "tsconfig.json",
+  "scripts/build.ts",
+];
 const RUN_MS = 60_000;
 
 /** What a command said and how it ended. */
