@@ -101,6 +101,17 @@ describe("metrics", () => {
   });
 });
 
+test("security.txt is there for anyone, on both listeners", async () => {
+  const insecure = { tls: { rejectUnauthorized: false } };
+  for (const url of [pool.url, `https://127.0.0.1:${pool.securePort}`]) {
+    const answer = await fetch(`${url}/.well-known/security.txt`, insecure);
+    expect([answer.status, await answer.text()]).toEqual([
+      200,
+      expect.stringContaining("Contact:"),
+    ]);
+  }
+});
+
 describe("the API", () => {
   test.each([
     ["POST /api/v1/nodes", "GET /api/v1/nodes"],
@@ -114,6 +125,7 @@ describe("the API", () => {
     ["GET /api/v1/discovery", "GET /api/v1/resolve"],
     ["GET /api/v1/host", "POST /api/v1/tokens"],
     ["GET /api/v1/authority", "GET /.well-known/jwks.json"],
+    ["GET /livez", "GET /.well-known/security.txt"],
   ])("has %s and %s", (...routes) => {
     const all = operations().map(([method, path]) => `${method} ${path}`);
     expect(all).toEqual(expect.arrayContaining(routes));

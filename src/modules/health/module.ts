@@ -5,6 +5,7 @@ import type { HostSample } from "@/ports/host.ts";
 import type { Figure, Metrics } from "@/ports/metrics.ts";
 import { Probing } from "./probing.ts";
 import { HEALTH_ACCESS, healthRoutes } from "./routes.ts";
+import { SECURITY_CONTACT_ACCESS, securityContactRoutes } from "./security-contact.ts";
 import { Health } from "./service.ts";
 
 declare module "@/kernel/module.ts" {
@@ -91,6 +92,7 @@ export const health = defineModule({
     checks.add("database", () => databaseVerdict(database));
     hostMetrics(metrics, service);
     http.mount(healthRoutes(service, metrics), HEALTH_ACCESS);
+    http.mount(securityContactRoutes(clock), SECURITY_CONTACT_ACCESS);
     for (const gone of ["node.left", "node.removed"] as const)
       events.on(gone, ({ node }) => probing.forget(node));
     ready(() => {
