@@ -39,7 +39,8 @@ export class Release {
   static async open(folder?: string): Promise<Release> {
     const home = folder ?? mkdtempSync(join(tmpdir(), "galaxy-release-"));
     for (const version of [OLD, NEW])
-      if (!existsSync(join(home, `v${version}`, "SHA256SUMS"))) await makeRelease(home, version);
+      if (!existsSync(join(folderOf(home, version), "SHA256SUMS")))
+        await makeRelease(home, version);
     return new Release(home, folder === undefined);
   }
 
@@ -50,7 +51,11 @@ export class Release {
 
   /** A file of a release, on this host. */
   file(version: string, name: string): string {
-    return join(this.folder, `v${version}`, name);
+    return join(folderOf(this.folder, version), name);
+  }
+
+  bytes(version: string, name: string): Uint8Array {
+    return readFileSync(this.file(version, name));
   }
 
   /** Says which version `latest` is. */
@@ -95,6 +100,10 @@ export class Release {
   }
 }
 
+function folderOf(home: string, version: string): string {
+  return join(home, "download", `v${version}`);
+}
+
 /** Throw-away keys, made once in the folder; they sign nothing but these releases. */
 async function keysIn(home: string): Promise<readonly string[]> {
   const folder = join(home, "keys");
@@ -109,10 +118,10 @@ async function keysIn(home: string): Promise<readonly string[]> {
 
 async function makeRelease(home: string, version: string): Promise<void> {
   const keys = await keysIn(home);
-  const out = join(home, `v${version}`);
-  const place = ["--out", out, "--base-url", RELEASE_URL];
+  const place = ["--out", home, "--base-url", RELEASE_URL];
   await must([join(ROOT, "scripts/release"), "--as", version, ...place, ...keys], BUILD_MS);
-  demand(existsSync(join(out, "SHA256SUMS")), `scripts/release to fill ${out}`);
+  const folder = folderOf(home, version);
+  demand(existsSync(join(folder, "SHA256SUMS")), `scripts/release to fill ${folder}`);
 }
 
 async function must(command: readonly string[], timeoutMs?: number): Promise<void> {
