@@ -58,6 +58,11 @@ export class Release {
     return readFileSync(this.file(version, name));
   }
 
+  /** The files of the secret keys both releases are signed with. */
+  get keys(): { readonly minisign: string; readonly ssh: string } {
+    return keysIn(this.folder);
+  }
+
   /** Says which version `latest` is. */
   setLatest(version: string): void {
     this.#latest = version;
@@ -104,12 +109,16 @@ function folderOf(home: string, version: string): string {
   return join(home, "download", `v${version}`);
 }
 
-/** Throw-away keys, made once in the folder; they sign nothing but these releases. */
-async function keysIn(home: string): Promise<readonly string[]> {
+function keysIn(home: string): { readonly minisign: string; readonly ssh: string } {
   const folder = join(home, "keys");
-  const [minisign, ssh] = [join(folder, "minisign.key"), join(folder, "release_ed25519")];
+  return { minisign: join(folder, "minisign.key"), ssh: join(folder, "release_ed25519") };
+}
+
+/** Throw-away keys, made once in the folder; they sign nothing but these releases. */
+async function makeKeys(home: string): Promise<readonly string[]> {
+  const { minisign, ssh } = keysIn(home);
   if (!existsSync(ssh)) {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(join(home, "keys"), { recursive: true });
     await must(["minisign", "-G", "-W", "-f", "-s", minisign, "-p", `${minisign}.pub`]);
     await must(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "acceptance", "-f", ssh]);
   }
@@ -117,7 +126,7 @@ async function keysIn(home: string): Promise<readonly string[]> {
 }
 
 async function makeRelease(home: string, version: string): Promise<void> {
-  const keys = await keysIn(home);
+  const keys = await makeKeys(home);
   const place = ["--out", home, "--base-url", RELEASE_URL];
   await must([join(ROOT, "scripts/release"), "--as", version, ...place, ...keys], BUILD_MS);
   const folder = folderOf(home, version);

@@ -77,6 +77,10 @@ export class Unit {
     const pid = await this.pid();
     await act();
     const [state, now] = [await this.state(), await this.pid()];
-    demand(state === "active" && now === pid, `${this.#name} to run on as ${pid}`, `${state} ${now}`);
+    demand(
+      state === "active" && now === pid,
+      `${this.#name} to run on as ${pid}`,
+      `${state} ${now}`,
+    );
   }
 }
