@@ -9,14 +9,15 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /**
  * Builds dist/galaxy-pool-linux-{arm64,x64} and dist/SHA256SUMS.
  *
  * The bytes depend on the folder that is built in and on the name of the output, so everything is
  * copied to one fixed folder first: two clones in differently named folders make the same bytes.
- * `--only x64` builds one of them, `--out FOLDER` puts them elsewhere.
+ * `--only x64` builds one of them, `--out FOLDER` puts them elsewhere, `--as 1.2.3` makes them say another
+ * version, `--runtimes FOLDER` takes Bun itself from FOLDER/{arm64,x64}/bun and downloads nothing.
  */
 
 const ROOT = join(import.meta.dir, "..");
@@ -44,6 +45,17 @@ async function build(): Promise<void> {
 function optionOf(name: string): string | undefined {
   const at = process.argv.indexOf(name);
   return at < 0 ? undefined : process.argv[at + 1];
+}
+
+function runtimeOf(target: Target): string[] {
+  const runtimes = optionOf("--runtimes");
+  if (runtimes === undefined) return [];
+  return [`--compile-executable-path=${resolve(runtimes, target, "bun")}`];
+}
+
+function versionDefine(): string[] {
+  const version = optionOf("--as");
+  return version === undefined ? [] : [`--define=GALAXY_VERSION=${JSON.stringify(version)}`];
 }
 
 async function withLock(act: () => void): Promise<void> {
@@ -108,6 +120,8 @@ function compile(target: Target, to: string): void {
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
       `--define=GALAXY_BUILD_TIME_MS=${commitTimeMs()}`,
+      ...versionDefine(),
+      ...runtimeOf(target),
       `--define=process.env.NODE_ENV="production"`,
       "src/main.ts",
       "--outfile",
