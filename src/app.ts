@@ -13,6 +13,7 @@ import { manualRail } from "@/drivers/rails/manual.ts";
 import { random } from "@/drivers/random.ts";
 import { location, logging } from "@/drivers/settings.ts";
 import { sqlite } from "@/drivers/sqlite/module.ts";
+import { supervisor } from "@/drivers/supervisor.ts";
 import { tokens } from "@/drivers/tokens.ts";
 import type { AnyModule } from "@/kernel/module.ts";
 import { firstToken } from "@/modules/access/first-token.ts";
@@ -33,6 +34,7 @@ const world: readonly AnyModule[] = [logging, clock, random, files, certificates
 export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule[] {
   return [
     ...world,
+    supervisor,
     tokens,
     metrics,
     location,
@@ -55,7 +57,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
 }
 
 /** What a node is made of. */
-export const nodeModules: readonly AnyModule[] = [...world, dialer, agent];
+export const nodeModules: readonly AnyModule[] = [...world, supervisor, dialer, agent];
 
 /** What makes a new installation: keys, CA, operator token and the first pool. */
 export function initModules(terms: InitTerms): readonly AnyModule[] {
