@@ -83,6 +83,14 @@ export class Keeping {
     return found;
   }
 
+  /** Refuses unless everything is there that joining leaves behind. */
+  requireWhole(): void {
+    this.membership();
+    this.key();
+    this.rootPem();
+    this.certificatePem();
+  }
+
   saveMembership(membership: Membership): void {
     const { poolKey, ...rest } = membership;
     const text = JSON.stringify({ ...rest, poolKey: toBase64(poolKey) }, null, 2);

@@ -21,6 +21,8 @@ const SKEW_WARN_MS = 30_000;
 const GONE = new Set(["left", "removed"]);
 /** A renewal that was refused is tried again after this; there are hours left for it. */
 const RENEW_AGAIN_MS = 600_000;
+/** Connecting, introducing and renewing take less, whatever does not answer. */
+const STILL_MAX_MS = 120_000;
 
 /** Why the node stopped. */
 export type Ending = "stopped" | "left" | "removed";
@@ -32,6 +34,7 @@ export type Ending = "stopped" | "left" | "removed";
 export class Running {
   readonly #parts: LinkParts;
   readonly #log: Logger;
+  readonly #told: (state: RunState) => void;
   readonly #stop = new AbortController();
   #heartbeats: Heartbeats | undefined;
   #turn = 0;
@@ -41,10 +44,16 @@ export class Running {
   #skewWarned = false;
   #keptWarned = false;
   #problem = "";
+  /** When it last came to a point where it decides what to do next. */
+  #movedMs = 0;
+  #isToReconnect = false;
+  #wake = (): void => {};
 
-  constructor(parts: LinkParts, log: Logger) {
+  constructor(parts: LinkParts, log: Logger, told: (state: RunState) => void = () => {}) {
     this.#parts = parts;
     this.#log = log;
+    this.#told = told;
+    this.#movedMs = parts.clock.monotonic();
   }
 
   /** Runs until `stop`, or until the node has left its pool or was removed from it. */
@@ -61,6 +70,18 @@ export class Running {
       await this.#sleep(waitMs * (0.5 + this.#parts.random.fraction() / 2));
     }
     return this.#end("stopped");
+  }
+
+  /** Two slots and the time-outs of a connection are the longest way to the next decision. */
+  isMoving(): boolean {
+    const sinceMs = this.#parts.clock.monotonic() - this.#movedMs;
+    return sinceMs < STILL_MAX_MS + this.#parts.keeping.membership().slotSeconds * 2_000;
+  }
+
+  /** Makes a new connection as soon as what is under way is over. */
+  reconnect(): void {
+    this.#isToReconnect = true;
+    this.#wake();
   }
 
   /** One connection; answers an ending that is for good. */
@@ -100,8 +121,10 @@ export class Running {
   /** One connection, from its opening to its failure. */
   async #connected(): Promise<Ending> {
     this.#wasAnswered = false;
+    this.#isToReconnect = false;
     const address = this.#address();
-    const link = await openLink(this.#parts, address);
+    const link = await this.#unlessStopped(openLink(this.#parts, address));
+    if (!link) return "stopped";
     try {
       await this.#introduce(link);
       const heartbeats = this.#heartbeatsOver(link);
@@ -112,6 +135,22 @@ export class Running {
     } finally {
       link.connection.close();
     }
+  }
+
+  /** The link once it is open; undefined when told to stop before, and then it is closed later. */
+  async #unlessStopped(opening: Promise<Link>): Promise<Link | undefined> {
+    const { promise: stopped, resolve } = Promise.withResolvers<undefined>();
+    const { signal } = this.#stop;
+    const stop = (): void => resolve(undefined);
+    signal.addEventListener("abort", stop, { once: true });
+    const link = await Promise.race([opening, stopped]);
+    signal.removeEventListener("abort", stop);
+    if (!link)
+      opening.then(
+        (late) => late.connection.close(),
+        () => {},
+      );
+    return link;
   }
 
   #address(): string {
@@ -168,6 +207,7 @@ export class Running {
 
   async #beatUntilStopped(link: Link, heartbeats: Heartbeats, stream: Asking): Promise<Ending> {
     while (!this.#stop.signal.aborted) {
+      this.#moved();
       const { type, nextInMs, message } = await heartbeats.beat((bytes) =>
         stream.ask(heartbeatRequest(bytes), this.#answerMs()),
       );
@@ -176,14 +216,17 @@ export class Running {
       this.#log.debug({ outcome: type, ...heartbeats.progress() }, "heartbeat answered");
       this.#warnOfSkew(heartbeats);
       if (type === "unknown" && (await this.#isGone(link, message))) return "left";
-      if (type !== "accepted" && type !== "proven")
-        this.#log.warn({ outcome: type, message }, "heartbeat not accepted");
+      const isFine = type === "accepted" || type === "proven";
+      if (!isFine) this.#log.warn({ outcome: type, message }, "heartbeat not accepted");
       await this.#renewWhenDue(link, heartbeats);
-      await this.#sleep(
-        Math.max(nextInMs, type === "accepted" || type === "proven" ? 1 : RETRY_MIN_MS),
-      );
+      await this.#sleep(Math.max(nextInMs, isFine ? 1 : RETRY_MIN_MS));
+      this.#requireConnectionIsWanted();
     }
     return "stopped";
+  }
+
+  #requireConnectionIsWanted(): void {
+    if (this.#isToReconnect) throw madeAnew("The connection is made anew, as asked.");
   }
 
   /** A quarter of a slot, so that there is time for another try inside it. */
@@ -225,11 +268,7 @@ export class Running {
       return;
     }
     this.#log.info("the certificate was renewed");
-    throw new PoolError(
-      "unavailable",
-      "node.renewed",
-      "The connection is made anew with the new certificate.",
-    );
+    throw madeAnew("The connection is made anew with the new certificate.");
   }
 
   #warnOfSkew(heartbeats: Heartbeats): void {
@@ -267,22 +306,34 @@ export class Running {
   #tellState(connected: boolean, address: string, problem: string): void {
     const { keeping, clock } = this.#parts;
     const state = { pid: process.pid, connected, address, sinceMs: clock.now(), problem };
+    this.#told(state);
     this.#keep(() => {
       if (!isSameState(keeping.runState(), state)) keeping.saveRunState(state);
     });
   }
 
+  #moved(): void {
+    this.#movedMs = this.#parts.clock.monotonic();
+  }
+
   #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (this.#stop.signal.aborted) return Promise.resolve();
+    this.#moved();
     const cancel = this.#parts.clock.after(ms, resolve);
     const stopped = (): void => {
       cancel();
       resolve();
     };
+    this.#wake = stopped;
     this.#stop.signal.addEventListener("abort", stopped, { once: true });
     return promise.finally(() => this.#stop.signal.removeEventListener("abort", stopped));
   }
+}
+
+/** Ends a connection that is as it should be, because another one is wanted. */
+function madeAnew(why: string): PoolError {
+  return new PoolError("unavailable", "node.renewed", why);
 }
 
 function isSameState(known: RunState | undefined, said: RunState): boolean {

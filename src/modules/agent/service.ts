@@ -36,11 +36,24 @@ export class Agent {
     return joinPool(this.#parts, terms);
   }
 
-  /** Sends heartbeats until `stop`, or until the node has left. */
-  run(): Promise<Ending> {
-    this.#parts.keeping.membership();
-    this.#running = new Running(this.#parts, this.#log);
+  /**
+   * Sends heartbeats until `stop`, or until the node has left; `told` hears when it is connected and
+   * when not. Refuses at once where what joining left behind is not whole (`node.not_joined`).
+   */
+  run(told: (state: RunState) => void = () => {}): Promise<Ending> {
+    this.#parts.keeping.requireWhole();
+    this.#running = new Running(this.#parts, this.#log, told);
     return this.#running.run();
+  }
+
+  /** Whether `run` goes on: it beats, connects or waits for its turn, and hangs nowhere. */
+  isMoving(): boolean {
+    return this.#running?.isMoving() ?? false;
+  }
+
+  /** Lets go of the connection of `run` and makes a new one, with what the folder says now. */
+  reconnect(): void {
+    this.#running?.reconnect();
   }
 
   /** Ends `run`. */
