@@ -1,5 +1,10 @@
+import { Outcome } from "@/cli/options.ts";
 import { endWithReader } from "@/cli/output.ts";
 import { run } from "@/cli/program.ts";
 
+const LINGER_MS = 1_000;
+
 endWithReader();
-process.exitCode = await run(process.argv.slice(2));
+const outcome = new Outcome();
+process.exitCode = await run(process.argv.slice(2), outcome);
+if (outcome.isService) setTimeout(() => process.exit(), LINGER_MS).unref();

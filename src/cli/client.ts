@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Configuration } from "@/kernel/config.ts";
 import { PoolError, REFUSALS, type RefusalKind } from "@/std/errors.ts";
 import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
 
@@ -89,6 +90,17 @@ export class Client {
   }
 }
 
+/** Names of this machine that no proxy is asked for, whatever the environment says of proxies. */
+const OURSELVES = ["127.0.0.1", "localhost", "::1", "::", "0.0.0.0"];
+
+/** Keeps what is said to the pool of this machine on this machine. */
+export function sparingProxies(environment: NodeJS.ProcessEnv = process.env): void {
+  const spared = environment["no_proxy"] ?? environment["NO_PROXY"] ?? "";
+  const names = new Set([...spared.split(",").map((name) => name.trim()), ...OURSELVES]);
+  names.delete("");
+  for (const name of ["NO_PROXY", "no_proxy"]) environment[name] = [...names].join(",");
+}
+
 /** The client of the pool the flags name: `--url` and `--token`, or the local one with its token file. */
 export function openClient(
   flags: ClientFlags,
@@ -100,12 +112,19 @@ export function openClient(
   if (url !== undefined) return new Client(requireUrl(url), token);
   const { configuration } = loadConfiguration(flags);
   const dataDir = String(configuration.value("storage.data_dir"));
-  const local = localUrl(dataDir) ?? `http://127.0.0.1:${configuration.value("http.port")}`;
-  return new Client(local, token ?? localToken(dataDir));
+  return new Client(localUrl(configuration), token ?? localToken(dataDir));
+}
+
+/** Where the pool of this machine answers: as it said itself, or as it is configured. */
+export function localUrl(configuration: Configuration): string {
+  const said = listeningUrl(String(configuration.value("storage.data_dir")));
+  if (said !== undefined) return said;
+  const address = String(configuration.value("http.address"));
+  return `http://${address.includes(":") ? `[${address}]` : address}:${configuration.value("http.port")}`;
 }
 
 /** What `serve` wrote about where it listens: needed when the port is 0. */
-function localUrl(dataDir: string): string | undefined {
+function listeningUrl(dataDir: string): string | undefined {
   const path = join(dataDir, LISTENING_FILE);
   if (!existsSync(path)) return undefined;
   try {

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
 import { type ConfigKey, typeNameOf } from "@/kernel/config.ts";
 import { type ConfigFlags, knownKeys, loadConfiguration } from "./configuration.ts";
+import { readEnvironmentFile } from "./environment-file.ts";
 import { configOptions } from "./options.ts";
 import { print } from "./output.ts";
 
 interface Flags extends ConfigFlags {
   readonly json?: boolean;
   readonly origin?: boolean;
+  readonly envFile?: string;
 }
 
 /** `config show|check|reference`. */
@@ -19,6 +21,7 @@ export function configCommands(program: Command): void {
     .action(show);
   configOptions(config.command("check"))
     .description("check the configuration and say what is wrong")
+    .option("--env-file <file>", "check it with the variables of this file, as systemd reads it")
     .option("--json", "print JSON")
     .action(check);
   config
@@ -46,7 +49,10 @@ function show(flags: Flags): void {
 }
 
 function check(flags: Flags): void {
-  const { file, fileExists, configuration } = loadConfiguration(flags);
+  // A service sees what its file says, and nothing of the shell this is typed in.
+  const environment =
+    flags.envFile === undefined ? process.env : readEnvironmentFile(flags.envFile);
+  const { file, fileExists, configuration } = loadConfiguration(flags, environment);
   const set = configuration.keys.filter(({ path }) => configuration.origin(path) !== "default");
   if (flags.json) {
     print.json({ ok: true, file, file_exists: fileExists, keys_set: set.length });

@@ -63,7 +63,7 @@ const ABSENT_SECTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Variables that steer the command line or the installer, not the pool. */
-const OTHER_VARIABLES = new Set(["CONFIG", "DATA", "URL", "TOKEN", "VERSION"]);
+const OTHER_VARIABLES = new Set(["CONFIG", "DATA", "URL", "TOKEN", "TOKEN_FILE", "VERSION"]);
 const PREFIX = "GALAXY_POOL_";
 
 /** Every key this build knows. */
@@ -91,7 +91,19 @@ export function loadConfiguration(
     environmentLayer(environment, keys),
     flagLayer(flags),
   ].map(inOurWords);
-  return { configuration: configure(keys, layers), file, fileExists };
+  const configuration = configure(keys, layers);
+  if (environment["ENV"] === "production") refuseDemo(configuration);
+  return { configuration, file, fileExists };
+}
+
+/** ENV is `production`, `development` or `test`; anything else is a shell's own use of that name. */
+function refuseDemo(configuration: Configuration): void {
+  if (configuration.value("poot.demo") !== true) return;
+  throw new PoolError(
+    "invalid",
+    "config.demo",
+    `poot.demo (${configuration.origin("poot.demo")}) is true, but ENV is production: slots of a second are for trying out. Remove one of the two.`,
+  );
 }
 
 function builtInLayer(environment: NodeJS.ProcessEnv): Layer {

@@ -6,6 +6,7 @@ const POOL = "zrfjett3vcnnh6lb77s2eco6sj";
 /** One line to copy for every command whose arguments do not already show it. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   status: "status --json",
+  health: "health --wait 30s",
   "node run": "node run --log-level debug",
   "node status": "node status --json",
   "node maintenance": "node maintenance --for 2h",

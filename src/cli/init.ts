@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
 import { initModules } from "@/app.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import { PoolError } from "@/std/errors.ts";
@@ -27,7 +29,9 @@ export async function init(flags: InitFlags): Promise<number> {
   const dataDir = String(loaded.configuration.value("storage.data_dir"));
   requireNotVanished(loaded.file, dataDir);
   if (!loaded.fileExists) writeFirstConfig(loaded.file, dataDir);
-  await initialise(loaded, modules);
+  const log = openLog(loaded.configuration, "error");
+  log.level = "warn";
+  await initialise(loaded, modules, log);
   const installation = await made.promise;
   leaveMarker(loaded.file, dataDir, installation.installationId);
   tell(installation, loaded, dataDir, flags);
@@ -41,12 +45,41 @@ interface Made {
   readonly fresh: boolean;
 }
 
+/**
+ * Whether a data folder waits for its installation: it is empty, or making one was cut off. Once a
+ * pool has served from it, what is missing was lost, and making that anew would hide it.
+ */
+export function isUnmade(dataDir: string): boolean {
+  const has = (name: string): boolean => existsSync(join(dataDir, name));
+  return !has("pool.db") && !(has("first-pool.json") && has("operator.token"));
+}
+
+/**
+ * Makes the installation for `serve`, in the data folder alone: the file of configuration is left to
+ * whoever wants one, and the marker beside it is left where that is allowed.
+ */
+export async function makeInstallation(loaded: LoadedConfiguration, log: Logger): Promise<void> {
+  const made = Promise.withResolvers<Made>();
+  await initialise(loaded, initModules({ name: "default", kind: "main", done: made.resolve }), log);
+  const { installationId, pin, pool } = await made.promise;
+  log.info(
+    { ca_pin: pin, pool: pool.id, installation: installationId },
+    "an installation was made",
+  );
+  const dataDir = String(loaded.configuration.value("storage.data_dir"));
+  try {
+    leaveMarker(loaded.file, dataDir, installationId);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.debug({ why }, "no marker can be left beside the configuration");
+  }
+}
+
 async function initialise(
   { configuration }: LoadedConfiguration,
   modules: ReturnType<typeof initModules>,
+  log: Logger,
 ): Promise<void> {
-  const log = openLog(configuration, "error");
-  log.level = "warn";
   const kernel = await Kernel.start(modules, { log, configuration });
   await kernel.stop();
 }

@@ -1,54 +1,26 @@
-import { hostname } from "node:os";
 import { type Command, Option } from "commander";
-import { nodeModules } from "@/app.ts";
 import { formatUsdt } from "@/core/money.ts";
-import { configKeys, configure } from "@/kernel/config.ts";
-import { Kernel } from "@/kernel/kernel.ts";
-import type { Services } from "@/kernel/module.ts";
-import { isRefusal, PoolError } from "@/std/errors.ts";
-import { absolute, defaultLocations } from "./locations.ts";
-import { openLog } from "./logging.ts";
+import { isRefusal } from "@/std/errors.ts";
+import { type Agent, type FolderFlags, withAgent } from "./node-folder.ts";
+import { type JoinFlags, join, joinTerms } from "./node-join.ts";
+import { type RunFlags, runNode } from "./node-run.ts";
 import { collect, type Outcome } from "./options.ts";
-import { asTyped, print } from "./output.ts";
+import { print } from "./output.ts";
 import { EXIT, exitCodeOf } from "./refusals.ts";
+import { durationMs } from "./times.ts";
 
-interface Flags {
-  readonly data?: string;
-  readonly json?: boolean;
-  readonly token?: string;
-  readonly name?: string;
-  readonly specialization?: string;
-  readonly endpoint?: string;
-  readonly org?: string;
-  readonly meta?: readonly string[];
-  readonly payoutAddress?: string;
+interface Flags extends FolderFlags {
   readonly rail?: string;
   readonly for?: string;
   readonly off?: boolean;
-  readonly yes?: boolean;
-  readonly logLevel?: string;
 }
 
-type Agent = Services["agent"];
 type Standing = Awaited<ReturnType<Agent["standing"]>>;
-
-const DEFAULT_PORT = 50051;
-const UNITS_MS: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3 };
 
 /** The node's own verbs: join, run, status, address, maintenance, leave. */
 export function agentCommands(node: Command, outcome: Outcome): void {
   joinCommand(node);
-  own(
-    node,
-    "run",
-    "prove this machine's time to its pool until told to stop",
-    run,
-    outcome,
-  ).addOption(
-    new Option("--log-level <level>", "how much to log")
-      .choices(["debug", "info", "warn", "error"])
-      .default("info"),
-  );
+  runCommand(node, outcome);
   own(
     node,
     "status",
@@ -74,8 +46,9 @@ export function agentCommands(node: Command, outcome: Outcome): void {
 }
 
 function joinCommand(node: Command): void {
-  own(node, "join <host...>", "join a pool with a token; several addresses are tried in turn", join)
-    .requiredOption("--token <token>", "the join token: galaxy-pool token create")
+  verb(node, "join [host...]", "join a pool with a token; several addresses are tried in turn")
+    .option("--token <token>", "the join token: galaxy-pool token create")
+    .option("--token-file <file>", "a file that holds the join token")
     .option("--name <name>", "what this node is called (default: the token's, or the host's name)")
     .option("--specialization <s>", "what this node is for (default: the token's, or general)")
     .option("--endpoint <url>", "where it serves, if it does: tcp://, http:// or grpc://")
@@ -83,96 +56,53 @@ function joinCommand(node: Command): void {
     .option("--meta <key=value>", "a fact about this node; repeatable", collect, [])
     .option("--payout-address <address>", "where to be paid")
     .option("--rail <rail>", "the way of paying the address is for", "manual")
-    .addHelpText("after", "\nExample:\n  galaxy-pool node join pool.lan --token GP1.…");
+    .addHelpText(
+      "after",
+      `
+The host may be written as HOST, HOST:PORT, [IPv6]:PORT, grpc://… or https://…. What is left away is
+taken from GALAXY_POOL_URL and GALAXY_POOL_TOKEN.
+
+Examples:
+  galaxy-pool node join pool.lan --token GP1.…
+  galaxy-pool node join pool.lan --token-file /run/join-token`,
+    )
+    .action(async (hosts: readonly string[], flags: JoinFlags) => {
+      const terms = joinTerms(flags, hosts);
+      await withAgent({ flags }, (agent) => join(agent, flags, terms));
+    });
 }
 
-type Act = (
-  agent: Agent,
-  flags: Flags,
-  words: readonly string[],
-  kernel: Kernel,
-) => Promise<number>;
+function runCommand(node: Command, outcome: Outcome): void {
+  verb(node, "run", "prove this machine's time to its pool until told to stop")
+    .addOption(
+      new Option(
+        "--log-level <level>",
+        "how much to log (default: what LOG_LEVEL says, or info)",
+      ).choices(["debug", "info", "warn", "error"]),
+    )
+    .action(async (flags: RunFlags) => {
+      outcome.isService = true;
+      outcome.code = await runNode(flags);
+    });
+}
+
+type Act = (agent: Agent, flags: Flags, words: readonly string[]) => Promise<number>;
 
 function own(node: Command, usage: string, help: string, act: Act, outcome?: Outcome): Command {
+  return verb(node, usage, help).action(async (...given: unknown[]) => {
+    const flags = given.at(-2) as Flags;
+    const words = given.slice(0, -2).flatMap((word) => word as string | string[]);
+    const code = await withAgent({ flags }, (agent) => act(agent, flags, words));
+    if (outcome) outcome.code = code;
+  });
+}
+
+function verb(node: Command, usage: string, help: string): Command {
   return node
     .command(usage)
     .description(help)
     .option("--data <folder>", "the folder of this node")
-    .option("--json", "print JSON")
-    .action(async (...given: unknown[]) => {
-      const flags = given.at(-2) as Flags;
-      const words = given.slice(0, -2).flatMap((word) => word as string | string[]);
-      const code = await withAgent(flags, (agent, kernel) => act(agent, flags, words, kernel));
-      if (outcome) outcome.code = code;
-    });
-}
-
-async function withAgent(
-  flags: Flags,
-  act: (agent: Agent, kernel: Kernel) => Promise<number>,
-): Promise<number> {
-  const data = absolute(
-    flags.data ?? process.env["GALAXY_POOL_DATA"] ?? defaultLocations().nodeData,
-  );
-  const values = new Map<string, unknown>([
-    ["storage.data_dir", data],
-    ["logging.level", (flags.logLevel ?? "warn").toUpperCase()],
-  ]);
-  const configuration = configure(configKeys(nodeModules), [{ origin: () => "flag", values }]);
-  const log = openLog(configuration, "error");
-  const kernel = await Kernel.start(nodeModules, { log, configuration });
-  try {
-    return await act(kernel.service("agent"), kernel);
-  } finally {
-    await kernel.stop();
-  }
-}
-
-async function join(agent: Agent, flags: Flags, hosts: readonly string[]): Promise<number> {
-  const membership = await agent.join({
-    addresses: hosts.map(withPort),
-    token: flags.token ?? "",
-    name: flags.name ?? "",
-    hostName: hostname(),
-    specialization: flags.specialization ?? "",
-    endpoint: flags.endpoint ?? "",
-    org: flags.org ?? "",
-    metadata: Object.fromEntries((flags.meta ?? []).map(pairOf)),
-    tell: (step) => {
-      if (!flags.json) console.error(`… ${step}`);
-    },
-  });
-  if (flags.payoutAddress) await agent.setAddress(flags.rail ?? "manual", flags.payoutAddress);
-  const { nodeId, poolId, installationId, addresses } = membership;
-  if (flags.json) {
-    print.json({ node_id: nodeId, pool_id: poolId, installation_id: installationId, addresses });
-    return EXIT.done;
-  }
-  tellJoined(membership, flags);
-  return EXIT.done;
-}
-
-function tellJoined({ nodeId, poolId }: ReturnType<Agent["membership"]>, flags: Flags): void {
-  const same = flags.data === undefined ? "" : ` --data ${asTyped(flags.data)}`;
-  print.line(`Joined: node ${nodeId} in pool ${poolId}.`);
-  print.line(
-    flags.payoutAddress
-      ? "The payout address is set."
-      : `Set where to be paid: galaxy-pool node address ADDRESS${same}`,
-  );
-  print.line(`Next: galaxy-pool node run${same}`);
-}
-
-async function run(agent: Agent): Promise<number> {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => agent.stop());
-  const ending = await agent.run();
-  if (ending === "left") print.line("This node has left its pool.");
-  if (ending !== "removed") return EXIT.done;
-  throw new PoolError(
-    "denied",
-    "node.removed",
-    "An operator removed this node from its pool. To join again it needs another folder and a new token.",
-  );
+    .option("--json", "print JSON");
 }
 
 async function status(agent: Agent, flags: Flags): Promise<number> {
@@ -283,7 +213,9 @@ async function address(
 }
 
 async function maintenance(agent: Agent, flags: Flags): Promise<number> {
-  const untilMs = agent.announceMaintenance(flags.off ? 0 : durationMs(flags.for ?? "30m"));
+  const untilMs = agent.announceMaintenance(
+    flags.off ? 0 : durationMs("--for", flags.for ?? "30m"),
+  );
   const until = untilMs > 0 ? new Date(untilMs).toISOString() : null;
   if (flags.json) print.json({ until });
   else
@@ -300,25 +232,6 @@ async function leave(agent: Agent, flags: Flags): Promise<number> {
   if (flags.json) print.json({ node_id: nodeId, pool_id: poolId, state: "left" });
   else print.line(`Node ${nodeId} has left pool ${poolId}. What it is owed stays payable.`);
   return EXIT.done;
-}
-
-/** host, host:port, an IPv6 address, or [address]:port. */
-function withPort(host: string): string {
-  if (/^\[.*\]:\d+$/.test(host) || /^[^:]+:\d+$/.test(host)) return host;
-  if (host.startsWith("[")) return `${host}:${DEFAULT_PORT}`;
-  return host.includes(":") ? `[${host}]:${DEFAULT_PORT}` : `${host}:${DEFAULT_PORT}`;
-}
-
-function pairOf(pair: string): readonly [string, string] {
-  const at = pair.indexOf("=");
-  if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
-  throw new PoolError("invalid", "cli.invalid", `--meta ${pair}: write it as key=value.`);
-}
-
-function durationMs(text: string): number {
-  const match = /^(\d+)([smh])$/.exec(text);
-  if (match) return Number(match[1]) * (UNITS_MS[match[2] ?? "s"] ?? 0);
-  throw new PoolError("invalid", "cli.invalid", `--for ${text}: write a time like 90s, 30m or 2h.`);
 }
 
 function isAlive(pid: number): boolean {

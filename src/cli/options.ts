@@ -5,6 +5,8 @@ import { type Client, type ClientFlags, openClient } from "./client.ts";
 /** What the command line ends with; a command sets it when it is not simply done. */
 export class Outcome {
   code = 0;
+  /** Whether this ran for long: then nothing it left behind may keep the process. */
+  isService = false;
 }
 
 /** Adds where the configuration of the pool is. */

@@ -1,11 +1,14 @@
 import { Command, CommanderError } from "commander";
 import { VERSION } from "@/std/version.ts";
+import { sparingProxies } from "./client.ts";
 import { clockCommands } from "./clock.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommands } from "./config.ts";
+import { Ending } from "./ending.ts";
 import { addExamples } from "./examples.ts";
 import { explainCommand } from "./explain.ts";
 import { filesCommand } from "./files.ts";
+import { healthCommand } from "./health.ts";
 import { nodeCommands } from "./node.ts";
 import { configOptions, Outcome } from "./options.ts";
 import { payoutCommands } from "./payout.ts";
@@ -18,9 +21,9 @@ import { tokenCommands } from "./token.ts";
 import { versionCommand } from "./version.ts";
 
 /** Runs one command line; answers the exit code (api.md, section 3). */
-export async function run(argv: readonly string[]): Promise<number> {
-  const outcome = new Outcome();
+export async function run(argv: readonly string[], outcome = new Outcome()): Promise<number> {
   const program = buildProgram(outcome);
+  sparingProxies();
   try {
     await program.parseAsync(normalised(argv), { from: "user" });
     return outcome.code;
@@ -43,6 +46,7 @@ export function buildProgram(outcome: Outcome): Command {
   addServe(program, outcome);
   addInit(program, outcome);
   statusCommand(program, outcome);
+  healthCommand(program, outcome);
   nodeCommands(program, outcome);
   poolCommands(program);
   tokenCommands(program);
@@ -63,10 +67,13 @@ export function buildProgram(outcome: Outcome): Command {
 function addServe(program: Command, outcome: Outcome): void {
   configOptions(program.command("serve"))
     .description("run the pool until it is told to stop")
+    .option("--init", "make the data folder, keys and a default pool when there is nothing yet")
     .addHelpText("after", "\nExample:\n  galaxy-pool serve --config ./pool.yaml")
     .action(async (flags) => {
+      outcome.isService = true;
+      using ending = new Ending();
       const { serve } = await import("./serve.ts");
-      outcome.code = await serve(flags);
+      outcome.code = await serve(flags, ending);
     });
 }
 

@@ -2,74 +2,79 @@ import type { Logger } from "pino";
 import { poolModules } from "@/app.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import { VERSION } from "@/std/version.ts";
-import { LISTENING_FILE } from "./client.ts";
 import { type ConfigFlags, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
+import type { Ending } from "./ending.ts";
+import { isUnmade, makeInstallation } from "./init.ts";
 import { openLog } from "./logging.ts";
 import { requireNotVanished } from "./marker.ts";
-import { EXIT, tellRefusal } from "./refusals.ts";
+import { addressesOf, forgetWhere, reportReady, statusLine, tellWhere } from "./pool-reports.ts";
+import { tellRefusal } from "./refusals.ts";
 
-const STOP_FORCE_MS = 15_000;
+/** What `serve` may be told. */
+export interface ServeFlags extends ConfigFlags {
+  /** Make the installation when there is none yet. */
+  readonly init?: boolean | undefined;
+}
 
 /** Runs the pool until it is told to stop. SIGTERM and SIGINT stop it, SIGHUP reloads the configuration. */
-export async function serve(flags: ConfigFlags): Promise<number> {
-  const loaded = loadConfiguration(flags);
-  requireNotVanished(loaded.file, String(loaded.configuration.value("storage.data_dir")));
-  const log = openLog(loaded.configuration);
-  const ended = Promise.withResolvers<number>();
-  using watching = new DisposableStack();
-  watchFaults(watching, log, ended.resolve);
-  watchSignals(watching, log, ended.resolve);
+export async function serve(flags: ServeFlags, ending: Ending): Promise<number> {
   const started = Promise.withResolvers<Kernel>();
-  const reload = () => started.promise.then((kernel) => reloadPool(kernel, flags, log));
-  watch(watching, "SIGHUP", () => void reload());
+  started.promise.catch(() => {});
+  ending.on("SIGHUP", () => void started.promise.then((kernel) => reload(kernel)));
+  const loaded = loadConfiguration(flags);
+  const dataDir = String(loaded.configuration.value("storage.data_dir"));
+  requireNotVanished(loaded.file, dataDir);
+  const log = openLog(loaded.configuration);
+  ending.sayIn(log);
+  const reload = (kernel: Kernel) => reloadPool(kernel, flags, log);
+  if (flags.init && isUnmade(dataDir)) await makeInstallation(loaded, log);
 
-  const kernel = await startPool(loaded, log, ended.resolve);
-  started.resolve(kernel);
-  const where = tellWhere(kernel, log);
-  log.info({ version: VERSION, pid: process.pid, ...where }, "the pool is up");
-
-  const code = await ended.promise;
-  forceStop(watching, log, code);
-  forgetWhere(kernel, log);
-  await kernel.stop();
+  const starting = startPool(loaded, log, (fault) => ending.fault(fault));
+  starting.then(started.resolve, started.reject);
+  const kernel = await unlessEnding(starting, ending);
+  using reports = new DisposableStack();
+  if (kernel && !ending.isBegun) await serveUntil(ending, kernel, reports, log);
+  const code = await ending.code;
+  await kernel?.stop();
   log.info({ code }, "the pool has stopped");
   return code;
 }
 
-/** Leaves in the data folder where this pool listens: ports may have been picked by the system. */
-function tellWhere(kernel: Kernel, log: Logger) {
-  const where = { ...kernel.service("http").urls(), grpc: kernel.service("grpc").address() };
-  const text = JSON.stringify({ ...where, pid: process.pid });
+/** What is started; undefined when it did not come up and is to end anyway. */
+async function unlessEnding(
+  starting: Promise<Kernel>,
+  ending: Ending,
+): Promise<Kernel | undefined> {
   try {
-    kernel.service("files").write(LISTENING_FILE, `${text}\n`);
-  } catch (err) {
-    log.warn({ err }, "commands on this machine are not told where the pool listens");
+    return await starting;
+  } catch (error) {
+    if (!ending.isBegun) throw error;
+    return undefined;
   }
-  return where;
 }
 
-function forgetWhere(kernel: Kernel, log: Logger): void {
-  try {
-    kernel.service("files").remove(LISTENING_FILE);
-  } catch (err) {
-    log.warn({ err }, "the file that says where the pool listens stays behind");
-  }
+async function serveUntil(
+  ending: Ending,
+  kernel: Kernel,
+  reports: DisposableStack,
+  log: Logger,
+): Promise<void> {
+  tellWhere(kernel, log);
+  log.info({ version: VERSION, pid: process.pid, ...addressesOf(kernel) }, "the pool is up");
+  reports.use(reportReady(kernel, () => ending.isBegun));
+  await ending.code;
+  kernel.service("supervisor").stopping("the pool is stopping");
+  forgetWhere(kernel, log);
 }
 
 /** Starts all modules of a pool. */
-export function startPool(
+function startPool(
   loaded: LoadedConfiguration,
   log: Logger,
-  end: (code: number) => void,
+  onFatal: (fault: unknown) => void,
 ): Promise<Kernel> {
-  return Kernel.start(modulesFor(loaded), {
-    log,
-    configuration: loaded.configuration,
-    onFatal: (fault) => {
-      log.fatal({ err: fault }, "a fault ends the process");
-      end(EXIT.fault);
-    },
-  });
+  const { configuration } = loaded;
+  return Kernel.start(modulesFor(loaded), { log, configuration, onFatal });
 }
 
 function modulesFor({ configuration }: LoadedConfiguration) {
@@ -77,46 +82,17 @@ function modulesFor({ configuration }: LoadedConfiguration) {
   return poolModules(/^postgres(ql)?:/.test(url) ? "postgres" : "sqlite");
 }
 
-function watchSignals(watching: DisposableStack, log: Logger, end: (code: number) => void): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    watch(watching, signal, () => {
-      log.info({ signal }, "the pool is stopping");
-      end(EXIT.done);
-    });
-  }
-}
-
-function watchFaults(watching: DisposableStack, log: Logger, end: (code: number) => void): void {
-  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    watch(watching, event, (fault: unknown) => {
-      log.fatal({ err: fault }, "a fault of our own ends the process");
-      end(EXIT.fault);
-    });
-  }
-}
-
 function reloadPool(kernel: Kernel, flags: ConfigFlags, log: Logger): void {
+  const supervisor = kernel.service("supervisor");
+  supervisor.reloading();
   try {
     const { applied, restart } = kernel.reload(loadConfiguration(flags).configuration);
     log.info({ applied, restart }, "the configuration was reloaded");
     if (restart.length > 0) log.warn({ keys: restart }, "these changes need a restart");
+    supervisor.ready(statusLine(kernel));
   } catch (error) {
     tellRefusal(error, false);
     log.error({ err: error }, "the configuration was not reloaded; the old one stays");
+    supervisor.ready("the configuration was not reloaded; the old one stays");
   }
-}
-
-/** Listens to the process until the pool has stopped. */
-function watch(watching: DisposableStack, event: string, listener: (told: unknown) => void): void {
-  process.on(event, listener);
-  watching.defer(() => void process.off(event, listener));
-}
-
-function forceStop(watching: DisposableStack, log: Logger, code: number): void {
-  const timer = setTimeout(() => {
-    log.error("a module did not stop in time; the process ends all the same");
-    process.exit(code);
-  }, STOP_FORCE_MS);
-  timer.unref();
-  watching.defer(() => clearTimeout(timer));
 }

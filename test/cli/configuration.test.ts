@@ -77,6 +77,18 @@ describe("the configuration of a pool", () => {
     expect(() => load({}, { MONGODB_URI: "mongodb://x" })).toThrow("DATABASE_URL");
   });
 
+  test.each([
+    ["production", false],
+    ["development", true],
+    ["test", true],
+    ["/root/.shrc", true],
+  ])("knows what ENV=%s means for a demo", (ENV, isAllowed) => {
+    const demo = () => load({ set: ["poot.demo=true"] }, { ENV }).value("poot.demo");
+    if (isAllowed) expect(demo()).toBe(true);
+    else expect(refusalCode(demo)).toBe("config.demo");
+    expect(load({}, { ENV }).value("poot.demo")).toBe(false);
+  });
+
   test("refuses an unknown variable of ours and guesses the right one", () => {
     expect(() => load({}, { GALAXY_POOL_HTTP_PROT: "1" })).toThrow('"http.port"');
   });

@@ -25,6 +25,7 @@ describe("the command line", () => {
     ["an option there is none of", ["status", "--fast"]],
     ["a missing argument", ["node", "show"]],
     ["a join without its token", ["node", "join", "pool.lan"]],
+    ["a join without its pool", ["node", "join", "--token", "t"]],
     [
       "a fact that is no pair",
       ["node", "join", "h", "--token", "t", "--meta", "x", "--data", "DATA"],
