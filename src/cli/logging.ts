@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Configuration } from "@/kernel/config.ts";
 import { PoolError } from "@/std/errors.ts";
+import { isJournal, PRIORITY, withPriority } from "./journal.ts";
 
 /** Lines that wait for a full disk; beyond that new ones are lost. */
 const PENDING_BYTES_MAX = 1_048_576;
@@ -36,9 +37,36 @@ export function openLog(
 ): Logger {
   const level = String(configuration.value("logging.level")).toLowerCase();
   const file = String(configuration.value("logging.file") ?? "");
-  const target = openTarget(file, STANDARD[standard]);
-  const stream = configuration.value("logging.format") === "text" ? textInto(target) : target;
+  const descriptor = STANDARD[standard];
+  const target = openTarget(file, descriptor);
+  const forms = [
+    ...(configuration.value("logging.format") === "text" ? [asText] : []),
+    ...(file === "" && isJournal(descriptor) ? [forJournal] : []),
+  ];
+  const stream = forms.length === 0 ? target : shaped(target, forms);
   return pino({ level, base: null, redact: REDACTED }, stream);
+}
+
+/** A line of the log in another form; the JSON it was made from says what it is. */
+type Form = (line: string, json: string) => string;
+
+function shaped(target: DestinationStream, forms: readonly Form[]): DestinationStream {
+  return {
+    write: (json) => target.write(forms.reduce((line, form) => form(line, json), json)),
+  };
+}
+
+const LEVEL_PRIORITIES: readonly (readonly [level: number, priority: number])[] = [
+  [60, PRIORITY.critical],
+  [50, PRIORITY.error],
+  [40, PRIORITY.warning],
+  [30, PRIORITY.info],
+];
+
+function forJournal(line: string, json: string): string {
+  const level = Number(/"level":(\d+)/.exec(json)?.[1]);
+  const [, priority = PRIORITY.debug] = LEVEL_PRIORITIES.find(([least]) => level >= least) ?? [];
+  return withPriority(priority, line);
 }
 
 /** A descriptor, or a file. A log that cannot be written for a while never ends the process. */
@@ -57,22 +85,18 @@ function openTarget(file: string, fd: number): ReturnType<typeof pino.destinatio
   }
 }
 
-function textInto(target: DestinationStream): DestinationStream {
-  return {
-    write(line) {
-      const { level, time, msg, module, ...rest } = JSON.parse(line) as Record<string, unknown>;
-      const facts = Object.entries(rest).map(([name, value]) => `${name}=${factText(value)}`);
-      const at = new Date(Number(time)).toISOString();
-      const words = [
-        at,
-        LEVEL_NAMES[Number(level)] ?? "INFO",
-        module ? `${module}:` : "",
-        msg,
-        ...facts,
-      ];
-      target.write(`${words.filter(Boolean).join(" ")}\n`);
-    },
-  };
+function asText(json: string): string {
+  const { level, time, msg, module, ...rest } = JSON.parse(json) as Record<string, unknown>;
+  const facts = Object.entries(rest).map(([name, value]) => `${name}=${factText(value)}`);
+  const at = new Date(Number(time)).toISOString();
+  const levelName = LEVEL_NAMES[Number(level)] ?? "INFO";
+  const words = [at, levelName, module ? `${module}:` : "", msg, ...facts];
+  return `${onOneLine(words.filter(Boolean).join(" "))}\n`;
+}
+
+/** Whatever a name holds, it cannot look like another line of the log. */
+function onOneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
 }
 
 function factText(value: unknown): string {

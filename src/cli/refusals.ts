@@ -1,4 +1,5 @@
 import { isRefusal, type PoolError } from "@/std/errors.ts";
+import { complain } from "./journal.ts";
 
 /** What a command ends with (api.md, section 3). */
 export const EXIT = {
@@ -22,17 +23,16 @@ export function exitCodeOf(refusal: PoolError): number {
 export function tellRefusal(thrown: unknown, json: boolean): number {
   if (!isRefusal(thrown)) {
     const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    console.error(`galaxy-pool: a fault of our own: ${text}`);
+    complain(`galaxy-pool: a fault of our own: ${text}`);
     return EXIT.fault;
   }
   if (json) {
     const { code, message, details } = thrown;
-    console.error(JSON.stringify({ schema_version: 1, error: { code, message, ...details } }));
+    complain(JSON.stringify({ schema_version: 1, error: { code, message, ...details } }));
     return exitCodeOf(thrown);
   }
-  console.error(`galaxy-pool: ${thrown.message}`);
-  for (const { path, message } of thrown.details.errors ?? [])
-    console.error(`  ${path}: ${message}`);
-  console.error(`  code: ${thrown.code}`);
+  complain(`galaxy-pool: ${thrown.message}`);
+  for (const { path, message } of thrown.details.errors ?? []) complain(`  ${path}: ${message}`);
+  complain(`  code: ${thrown.code}`);
   return exitCodeOf(thrown);
 }

@@ -60,7 +60,10 @@ function openSocket(name: string, log: Logger): NotifySocket | undefined {
   try {
     return new NotifySocket(name);
   } catch (error) {
-    log.warn({ err: error }, "systemd is not told how this goes; use Type=exec and no watchdog");
+    log.warn(
+      { err: error },
+      "systemd cannot be told how this goes; that is fine with Type=exec and no watchdog",
+    );
     return undefined;
   }
 }
