@@ -49,6 +49,7 @@ const steps: readonly Step[] = [
             "test/modules",
             "test/drivers",
             "test/ports",
+            "test/units",
             "test/tidy.test.ts",
           ]
         : []),
