@@ -125,10 +125,13 @@ function isCarriedText(path: string, { specifier }: Import): boolean {
   return path === "src/cli/files.ts" && CARRIED_TEXT.test(target);
 }
 
-/** A driver is a file, a folder, or a file and the folder of its name; what both databases share is none. */
+/** What both databases share, and what all who write files share, is no driver. */
+const SHARED_BY_DRIVERS = ["sql", "disk"];
+
+/** A driver is a file, a folder, or a file and the folder of its name. */
 function isOtherDriver(path: string, target: string): boolean {
   const nameIn = (file: string): string => folderIn(file).replace(/\.ts$/, "");
-  return nameIn(path) !== nameIn(target) && nameIn(target) !== "sql";
+  return nameIn(path) !== nameIn(target) && !SHARED_BY_DRIVERS.includes(nameIn(target));
 }
 
 function packageFaults(path: string, specifier: string, packages: readonly string[]): string[] {

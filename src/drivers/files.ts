@@ -16,6 +16,7 @@ import type { Files } from "@/ports/files.ts";
 import { assert } from "@/std/assert.ts";
 import { utf8 } from "@/std/bytes.ts";
 import { PoolError } from "@/std/errors.ts";
+import { giveToOwnerOf, makeOwnedFolder } from "./disk/owner.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -31,7 +32,7 @@ const TEMPORARY = ".new";
  */
 export function openFiles(folder: string): Files {
   const root = resolve(folder);
-  refusing(root, () => makeFolder(root));
+  refusing(root, () => fsyncMade(root, mkdirSync(root, { recursive: true, mode: 0o700 })));
   const read = (path: string) => refusing(path, () => readOrNothing(within(root, path)));
   return {
     root,
@@ -66,7 +67,7 @@ function listOrNothing(folder: string): readonly string[] {
 /** Written beside, fsynced, renamed, and the folder fsynced: a power cut leaves the old or the new. */
 function writeDurably(file: string, content: Uint8Array | string): void {
   const folder = dirname(file);
-  makeFolder(folder);
+  fsyncMade(folder, makeOwnedFolder(folder));
   const beside = join(folder, `.${basename(file)}${TEMPORARY}`);
   rmSync(beside, { force: true });
   try {
@@ -82,6 +83,7 @@ function writeDurably(file: string, content: Uint8Array | string): void {
 function writeFsynced(file: string, content: Uint8Array): void {
   const descriptor = openSync(file, "wx", 0o600);
   try {
+    giveToOwnerOf(dirname(file), descriptor);
     for (let at = 0; at < content.length; ) at += writeSync(descriptor, content, at);
     fsyncSync(descriptor);
   } finally {
@@ -104,9 +106,8 @@ function fsyncFolder(folder: string): void {
   }
 }
 
-/** Every folder that is made is also fsynced into its parent. */
-function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+/** Every folder that was made, `first` and those below it, is also fsynced into its parent. */
+function fsyncMade(folder: string, first: string | undefined): void {
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) {
     fsyncFolder(dirname(made));
@@ -139,7 +140,10 @@ function refusing<Value>(path: string, act: () => Value): Value {
 }
 
 function denied(path: string, why: string, cause: unknown): PoolError {
-  const message = `${path} cannot be used by this user: ${why}. Run as its owner, or name another data folder.`;
+  const uid = process.getuid?.();
+  const message =
+    `${path} cannot be used by this user (uid ${uid}): ${why}. ` +
+    `Give the data folder to it (chown -R ${uid}), run as its owner, or name another data folder.`;
   return new PoolError("denied", "data.denied", message, {}, cause);
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { chownSync, lstatSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
+import { systemClock } from "@/drivers/clock.ts";
 import { openFiles } from "@/drivers/files.ts";
+import { openSqlite } from "@/drivers/sqlite/database.ts";
 
 describe("the data folder", () => {
   test("keeps what is written, for its owner alone, and leaves nothing beside it", () => {
@@ -64,5 +66,57 @@ describe("the data folder", () => {
   test("cannot be removed as a whole", () => {
     using folder = temporaryFolder();
     expect(() => openFiles(folder.path).remove(".")).toThrow("is the data folder");
+  });
+
+  describe.skipIf(process.getuid?.() !== 0)("of somebody else, in which root works", () => {
+    const OWNER = { uid: 61_234, gid: 61_235 };
+
+    function theirs() {
+      const folder = temporaryFolder();
+      chownSync(folder.path, OWNER.uid, OWNER.gid);
+      return folder;
+    }
+
+    function ownerOf(path: string) {
+      const { uid, gid } = lstatSync(path);
+      return { uid, gid };
+    }
+
+    test("keeps its owner in all that is made", () => {
+      using folder = theirs();
+      const files = openFiles(folder.path);
+      files.write("run.json", "1");
+      files.write("run.json", "2");
+      files.write("keys/pools/pool.seed", "s");
+      for (const made of ["run.json", "keys", "keys/pools", "keys/pools/pool.seed"])
+        expect(ownerOf(join(folder.path, made))).toEqual(OWNER);
+    });
+
+    test("keeps its owner in what a lock and a database make", async () => {
+      using folder = theirs();
+      const path = join(folder.path, "db/pool.db");
+      const database = openSqlite({ path, clock: systemClock(), onFailed: () => {} });
+      await database.migrate([{ name: "1", statements: ["CREATE TABLE t (id BIGINT)"] }]);
+      const made = readdirSync(folder.path, { recursive: true }).map(String);
+      expect(made).toContain("db/pool.db-wal");
+      for (const one of made) expect(ownerOf(join(folder.path, one))).toEqual(OWNER);
+      await database.close();
+    });
+
+    test("gives away nothing that a link in it leads to", () => {
+      using folder = theirs();
+      using elsewhere = temporaryFolder();
+      symlinkSync(elsewhere.path, join(folder.path, "keys"));
+      openFiles(folder.path).write("keys/new", "");
+      expect(ownerOf(join(elsewhere.path, "new")).uid).toBe(0);
+    });
+
+    test("is root's own where root makes it", () => {
+      using folder = theirs();
+      const files = openFiles(join(folder.path, "new"));
+      files.write("a/b", "");
+      for (const made of ["new", "new/a", "new/a/b"])
+        expect(ownerOf(join(folder.path, made)).uid).toBe(0);
+    });
   });
 });

@@ -1,6 +1,8 @@
 import { Database } from "bun:sqlite";
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { utf8 } from "@/std/bytes.ts";
+import { giveToOwnerOf } from "../disk/owner.ts";
 import { dataLocked } from "../sql/refusals.ts";
 import { faultOf } from "./faults.ts";
 
@@ -26,7 +28,7 @@ export function lockFolder(folder: string): FolderLock {
     if (faultOf(error) !== "busy") throw error;
     throw dataLocked(`The data folder ${folder}`, `process ${pidIn(pidFile)}`);
   }
-  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  tellWhoHolds(pidFile);
   return {
     release() {
       rmSync(pidFile, { force: true });
@@ -35,12 +37,30 @@ export function lockFolder(folder: string): FolderLock {
   };
 }
 
-/** Creates an empty file for the owner only, unless it is there. */
-export function createPrivate(file: string): void {
+/** Creates a file for the owner of its folder only, unless it is there. */
+export function createPrivate(file: string, content = ""): void {
+  let descriptor: number;
   try {
-    closeSync(openSync(file, "wx", 0o600));
+    descriptor = openSync(file, "wx", 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return;
+    throw error;
+  }
+  try {
+    giveToOwnerOf(dirname(file), descriptor);
+    writeSync(descriptor, utf8(content));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A courtesy to whoever comes second; a full disk is no reason to stay away. */
+function tellWhoHolds(pidFile: string): void {
+  try {
+    rmSync(pidFile, { force: true });
+    createPrivate(pidFile, `${process.pid}\n`);
+  } catch {
+    return;
   }
 }
 

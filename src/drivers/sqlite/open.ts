@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { PoolError } from "@/std/errors.ts";
+import { makeOwnedFolder } from "../disk/owner.ts";
 import { faultOf } from "./faults.ts";
 import { createPrivate, type FolderLock, lockFolder } from "./lock.ts";
 
@@ -30,7 +30,7 @@ export interface OpenFile {
 export function openFile(path: string): OpenFile {
   if (path === IN_MEMORY) return { connection: openChecked(path), lock: undefined };
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeOwnedFolder(folder);
   const lock = lockFolder(folder);
   try {
     createPrivate(path);
