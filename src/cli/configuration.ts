@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { poolModules } from "@/app.ts";
 import {
   type ConfigKey,
@@ -80,10 +80,9 @@ export function loadConfiguration(
   environment: NodeJS.ProcessEnv = process.env,
 ): LoadedConfiguration {
   const keys = knownKeys();
-  const file = absolute(
-    flags.config ?? environment[`${PREFIX}CONFIG`] ?? defaultLocations(environment).config,
-  );
-  const fileExists = existsSync(file);
+  const named = flags.config ?? environment[`${PREFIX}CONFIG`];
+  const file = absolute(named ?? defaultLocations(environment).config);
+  const fileExists = named === undefined ? existsSync(file) : isThere(file);
   if (flags.config !== undefined && !fileExists) throw fileMissing(file);
   const layers = [
     builtInLayer(environment),
@@ -143,18 +142,46 @@ function fileLayer(file: string, keys: readonly ConfigKey[]): Layer {
   return { origin: () => `file ${file}`, values };
 }
 
-function parseFile(file: string): unknown {
+/** Whether there is a file: one in a folder that is closed to this user must not be taken for none. */
+function isThere(file: string): boolean {
   try {
-    const text = readFileSync(file, "utf8");
+    return statSync(file) !== undefined;
+  } catch (error) {
+    return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+  }
+}
+
+function parseFile(file: string): unknown {
+  const text = readWhole(file);
+  try {
     return file.endsWith(".toml") ? Bun.TOML.parse(text) : (Bun.YAML.parse(text) ?? {});
   } catch (error) {
-    const why = error instanceof Error ? error.message : "unreadable";
-    throw new PoolError(
-      "invalid",
-      "config.unreadable",
-      `${file} cannot be read as ${file.endsWith(".toml") ? "TOML" : "YAML"}: ${why}. Mend it, or name another with --config.`,
-    );
+    const format = file.endsWith(".toml") ? "TOML" : "YAML";
+    throw unreadable(file, `as ${format}: ${messageOf(error)}. Mend it`, error);
   }
+}
+
+function readWhole(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const uid = process.getuid?.();
+    const remedy =
+      code === "EISDIR"
+        ? "A container engine makes a folder where the file it is told to mount does not exist: make the file first"
+        : `Let uid ${uid} read it, for example with "chmod a+r" on it and "chmod a+x" on its folder`;
+    throw unreadable(file, `by this user (uid ${uid}): ${messageOf(error)}. ${remedy}`, error);
+  }
+}
+
+function unreadable(file: string, why: string, cause: unknown): PoolError {
+  const message = `${file} cannot be read ${why}, or name another with --config.`;
+  return new PoolError("invalid", "config.unreadable", message, {}, cause);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "unreadable";
 }
 
 function environmentLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigKey[]): Layer {
