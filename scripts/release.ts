@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { type Bundled, bundledPackages } from "./releasing/bundled.ts";
 import {
   type Build,
@@ -19,7 +19,12 @@ import {
   writeSums,
 } from "./releasing/layout.ts";
 import { thirdPartyLicences } from "./releasing/licences.ts";
-import { fetchRuntimes, installPackages, linkPackages } from "./releasing/packages.ts";
+import {
+  fetchRuntimes,
+  installPackages,
+  linkPackages,
+  refuseOtherBun,
+} from "./releasing/packages.ts";
 import { Progress } from "./releasing/progress.ts";
 import { Refusal } from "./releasing/refusal.ts";
 import { sbomOf } from "./releasing/sbom.ts";
@@ -27,19 +32,19 @@ import { type PublicKeys, publicKeys, refuseUnsigned, sign } from "./releasing/s
 import {
   refuseUnclean,
   type Source,
+  takeAgain,
   takeSource,
   uncommitted,
   writeRuntimePackages,
 } from "./releasing/source.ts";
-import { type Architecture, USAGE, type Wish, wishFrom } from "./releasing/wish.ts";
+import { type Architecture, HOST, USAGE, type Wish, wishFrom } from "./releasing/wish.ts";
 
 /**
  * Makes a release: `scripts/release --help`. Everything is made in a folder of its own from a clean clone
  * of HEAD; the place it is served from changes only once all of it is there and signed.
  */
 
-const ROOT = join(import.meta.dir, "..");
-const HOST = process.arch === "arm64" ? "arm64" : "x64";
+const ROOT = resolve(import.meta.dir, "..");
 
 await main().catch((error: unknown) => {
   if (!(error instanceof Refusal)) throw error;
@@ -57,10 +62,16 @@ async function main(): Promise<void> {
   const dirty = uncommitted(ROOT);
   if (!wish.allowDirty) refuseUnclean(dirty);
   const work = mkdtempSync(join(tmpdir(), "galaxy-release-"));
+  const clear = (): void => rmSync(work, { recursive: true, force: true });
+  const interrupted = (): never => {
+    clear();
+    process.exit(130);
+  };
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   try {
     await release(wish, work, dirty);
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    clear();
   }
 }
 
@@ -87,9 +98,10 @@ async function release(wish: Wish, work: string, dirty: readonly string[]): Prom
   const job = { wish, source, version, work, files: join(work, "files"), progress };
   mkdirSync(job.files);
   warn(job);
+  refuseOtherBun(source);
   const keys = publicKeys(wish);
   writeInstaller(job, keys);
-  writeRuntimePackages(source, join(work, "packages"));
+  writeRuntimePackages(source, join(work, "packages"), version);
   const built = wish.executables === undefined ? await build(job) : given(job, wish.executables);
   await check(job, built);
   const raw = await progress.part("pack", () => packed(job, built));
@@ -135,9 +147,9 @@ async function build(job: Job): Promise<string> {
 /** Another folder, another user, another language and time: the bytes must be the same. */
 function buildAgain({ work, wish, source: first }: Job, order: Build): void {
   const folder = join(work, "elsewhere", "again");
-  const source = takeSource(first.folder, folder, first.dirty);
+  const source = takeAgain(first, folder);
   const packages = join(work, "packages-again");
-  writeRuntimePackages(source, packages);
+  writeRuntimePackages(source, packages, order.version);
   installPackages(source, packages);
   const env = { TZ: "Pacific/Chatham", LANG: "C", LC_ALL: "C", USER: "somebody", HOME: work };
   const to = join(work, "built-again");
@@ -158,7 +170,7 @@ async function check({ wish, version, work, progress }: Job, built: string): Pro
   await progress.part("check", () => {
     for (const architecture of wish.architectures) {
       const executable = executableIn(built, architecture);
-      refusePaths(executable, [ROOT, work]);
+      refusePaths(executable, [ROOT, work, homedir()]);
       if (architecture === HOST) refuseOtherVersion(executable, version);
     }
   });
@@ -175,13 +187,7 @@ function packed({ wish, version, files }: Job, built: string): Promise<readonly 
 }
 
 /** Writes what says which parts of others the executable holds. */
-async function papers({
-  source,
-  version,
-  work,
-  files,
-  progress,
-}: Job): Promise<readonly Bundled[]> {
+async function papers({ source, work, files, progress }: Job): Promise<readonly Bundled[]> {
   const bundled = await progress.part(
     "licences",
     () => bundledPackages(source.folder),
@@ -189,7 +195,7 @@ async function papers({
   );
   const text = thirdPartyLicences(source.folder, bundled);
   writeFileSync(join(files, "THIRD-PARTY-LICENSES.txt"), text);
-  const sbom = await progress.part("sbom", () => sbomOf(join(work, "packages"), version, bundled));
+  const sbom = await progress.part("sbom", () => sbomOf(join(work, "packages"), bundled));
   writeFileSync(join(files, "sbom.cdx.json"), sbom);
   return bundled;
 }

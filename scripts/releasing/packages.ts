@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Refusal } from "./refusal.ts";
 import { run } from "./run.ts";
 import { type LockedPackage, lockedPackages, type Source } from "./source.ts";
-import type { Architecture } from "./wish.ts";
+import { type Architecture, HOST } from "./wish.ts";
 
 const RUNTIMES: Readonly<Record<Architecture, string>> = {
   arm64: "@oven/bun-linux-aarch64",
@@ -22,14 +22,24 @@ export function installPackages(source: Source, packages: string): void {
   renameSync(join(packages, "node_modules"), join(source.folder, "node_modules"));
 }
 
-/** Fetches Bun for each architecture as the lock names it, and gives the folder of FOLDER/{arm64,x64}/bun. */
+/** Refuses to go on with another Bun than the lock names: what it says of itself goes into the papers. */
+export function refuseOtherBun(source: Source): void {
+  const version = lockedPackages(source).get("node_modules/bun")?.version;
+  if (version === Bun.version) return;
+  throw new Refusal(`This is Bun ${Bun.version}, the lock has ${version}: run "npm install".`);
+}
+
+/**
+ * Fetches Bun as the lock names it, for each architecture and for this machine, which builds with it, to
+ * FOLDER/{arm64,x64}/bun.
+ */
 export function fetchRuntimes(
   source: Source,
   folder: string,
   architectures: readonly Architecture[],
 ): string {
   const locked = lockedPackages(source);
-  for (const architecture of architectures) {
+  for (const architecture of new Set([...architectures, HOST])) {
     const name = RUNTIMES[architecture];
     const entry = locked.get(`node_modules/${name}`);
     if (!entry) throw new Refusal(`package-lock.json does not name ${name}.`);
@@ -45,11 +55,16 @@ function unpackVerified(name: string, { version, integrity }: LockedPackage, to:
   const packed = withCacheFirst((mode) => run([...pack, mode, "--loglevel=error"], { cwd: to }));
   const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
   const archive = join(to, filename.replace("@", "").replace("/", "-"));
-  const sum = createHash("sha512").update(readFileSync(archive)).digest("base64");
-  if (integrity !== `sha512-${sum}`)
-    throw new Refusal(`${name}@${version} is not the package that package-lock.json names.`);
+  refuseOtherBytes(`${name}@${version}`, readFileSync(archive), integrity);
   run(["tar", "-xzf", archive, "--strip-components=2", "-C", to, "package/bin/bun"]);
   if (!existsSync(join(to, "bun"))) throw new Refusal(`${name}@${version} holds no Bun.`);
+}
+
+/** Refuses a package whose bytes are not those the lock file names. */
+export function refuseOtherBytes(name: string, bytes: Uint8Array, integrity?: string): void {
+  const sum = createHash("sha512").update(bytes).digest("base64");
+  if (integrity !== `sha512-${sum}`)
+    throw new Refusal(`${name} is not the package that package-lock.json names.`);
 }
 
 function withCacheFirst<T>(act: (mode: string) => T): T {

@@ -8,15 +8,15 @@ import { run } from "./run.ts";
 
 /** A CycloneDX document, as far as the release touches it. */
 interface Sbom {
-  metadata: { component: Component; tools?: { components?: { name: string }[] } };
+  metadata: { tools?: { components?: { name: string }[] } };
   components: Component[];
 }
 
 interface Component {
+  scope?: string;
   name: string;
   group?: string;
   version?: string;
-  purl?: string;
 }
 
 const TOOL = join(
@@ -29,30 +29,27 @@ const OPTIONS = ["--package-lock-only", "--output-reproducible", "--flatten-comp
  * sbom.cdx.json: every package of the lock that is not for development alone, and Bun. The packages
  * folder holds nothing but package.json and its lock.
  */
-export async function sbomOf(
-  packages: string,
-  version: string,
-  bundled: readonly Bundled[],
-): Promise<string> {
+export async function sbomOf(packages: string, bundled: readonly Bundled[]): Promise<string> {
   const file = join(packages, "sbom.json");
   run([process.execPath, TOOL, ...OPTIONS, "--spec-version", "1.6", "--output-file", file], {
     cwd: packages,
-    env: { ...process.env, BUN_BE_BUN: "1", NODE_ENV: "production" },
+    env: { ...process.env, NODE_ENV: "production" },
   });
   const sbom = JSON.parse(readFileSync(file, "utf8")) as Sbom;
-  const text = `${JSON.stringify(completed(sbom, version), null, 2)}\n`;
+  const text = `${JSON.stringify(completed(sbom, bundled), null, 2)}\n`;
   await refuseFaulty(text, bundled);
   return text;
 }
 
-/** Names the version of the release and Bun, and drops npm's own version, which differs by machine. */
-function completed(sbom: Sbom, version: string): Sbom {
-  const { component, tools } = sbom.metadata;
-  const { version: before } = component;
-  component.version = version;
-  if (component.purl !== undefined)
-    component.purl = component.purl.replace(`@${before}`, `@${version}`);
+/**
+ * Names Bun, says which packages the lock asks for but the executable does not hold, and drops npm's own
+ * version, which differs by machine.
+ */
+function completed(sbom: Sbom, bundled: readonly Bundled[]): Sbom {
+  const { tools } = sbom.metadata;
   if (tools?.components) tools.components = tools.components.filter(({ name }) => name !== "npm");
+  const held = new Set(bundled.map((one) => `${one.name}@${one.version}`));
+  for (const one of sbom.components) one.scope = held.has(nameOf(one)) ? "required" : "excluded";
   return { ...sbom, components: [...sbom.components, bunComponent() as unknown as Component] };
 }
 
@@ -66,10 +63,12 @@ async function refuseFaulty(text: string, bundled: readonly Bundled[]): Promise<
   if (left.length > 0) throw new Refusal(`The SBOM does not name ${left.join(", ")}.`);
 }
 
-/** The packages an SBOM names, as `name@version`. */
+/** The packages an SBOM says are in the executable, as `name@version`. */
 export function namesIn(text: string): ReadonlySet<string> {
   const { components } = JSON.parse(text) as Sbom;
-  return new Set(
-    components.map(({ name, group, version }) => `${group ? `${group}/` : ""}${name}@${version}`),
-  );
+  return new Set(components.filter(({ scope }) => scope !== "excluded").map(nameOf));
+}
+
+function nameOf({ name, group, version }: Component): string {
+  return `${group ? `${group}/` : ""}${name}@${version}`;
 }

@@ -23,16 +23,18 @@ export interface LockedPackage {
 }
 
 interface Lock {
-  packages: Record<string, LockedPackage & { devDependencies?: unknown }>;
+  version: string;
+  packages: Record<string, LockedPackage & { version: string; devDependencies?: unknown }>;
 }
 
 const NAMED_MAX = 20;
 
 /** What is not committed, as paths. */
 export function uncommitted(root: string): readonly string[] {
-  const status = run(["git", "status", "--porcelain", "--untracked-files=all"], { cwd: root });
+  const words = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"];
+  const status = run(["git", ...words], { cwd: root });
   return status
-    .split("\n")
+    .split("\0")
     .filter(Boolean)
     .map((line) => line.slice(3));
 }
@@ -50,25 +52,35 @@ export function refuseUnclean(dirty: readonly string[]): void {
 
 /** A clean clone of HEAD; or, for a trial, a copy of the work tree without what git ignores. */
 export function takeSource(root: string, folder: string, dirty: readonly string[]): Source {
-  if (dirty.length === 0) run(["git", "clone", "--quiet", "--no-hardlinks", root, folder]);
+  const isClean = dirty.length === 0;
+  if (isClean) run(["git", "clone", "--quiet", "--no-hardlinks", root, folder]);
   else copyWorkTree(root, folder);
+  const known = { cwd: isClean ? folder : root };
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
     version: string;
   };
   return {
     folder,
-    commit: run(["git", "rev-parse", "HEAD"], { cwd: root }).trim(),
+    commit: run(["git", "rev-parse", "HEAD"], known).trim(),
     dirty,
     packageVersion: version,
-    epoch: run(["git", "log", "-1", "--format=%ct"], { cwd: root }).trim(),
+    epoch: run(["git", "log", "-1", "--format=%ct"], known).trim(),
   };
 }
 
-function copyWorkTree(root: string, folder: string): void {
-  const listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
+/** The same source in another folder, without the packages that were installed into it. */
+export function takeAgain(first: Source, folder: string): Source {
+  cpSync(first.folder, folder, {
+    recursive: true,
+    filter: (path) => path !== join(first.folder, "node_modules"),
   });
-  for (const path of listed.split("\n").filter(Boolean)) {
+  return { ...first, folder };
+}
+
+function copyWorkTree(root: string, folder: string): void {
+  const words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const listed = run(["git", ...words], { cwd: root });
+  for (const path of listed.split("\0").filter(Boolean)) {
     const from = join(root, path);
     if (!existsSync(from) || lstatSync(from).isDirectory()) continue;
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -85,12 +97,14 @@ export function lockedPackages(source: Source): ReadonlyMap<string, LockedPackag
  * Writes package.json and its lock without what is only for development: what `npm ci` then installs and
  * the SBOM then names is what the executable can be made of, no more.
  */
-export function writeRuntimePackages(source: Source, folder: string): void {
+export function writeRuntimePackages(source: Source, folder: string, version: string): void {
   const manifest = JSON.parse(readFileSync(join(source.folder, "package.json"), "utf8"));
+  manifest.version = version;
   for (const key of ["devDependencies", "scripts", "knip", "overrides"]) delete manifest[key];
-  const lock = lockOf(source);
+  const lock = { ...lockOf(source), version };
   for (const [path, entry] of Object.entries(lock.packages)) {
     delete entry.devDependencies;
+    if (path === "") entry.version = version;
     if (entry.dev || entry.devOptional) delete lock.packages[path];
   }
   mkdirSync(folder, { recursive: true });

@@ -5,6 +5,9 @@ import { misuse } from "./refusal.ts";
 export const ARCHITECTURES = ["arm64", "x64"] as const;
 export type Architecture = (typeof ARCHITECTURES)[number];
 
+/** The architecture of the machine the release is made on. */
+export const HOST: Architecture = process.arch === "arm64" ? "arm64" : "x64";
+
 /** What the person asked for. */
 export interface Wish {
   readonly out: string;
@@ -36,6 +39,8 @@ Builds the executables of HEAD for arm64 and x64 from a clean clone and writes, 
   --verify              build a second time in other surroundings and compare the bytes
   --allow-dirty         take the work tree as it is, for trials
   --json                print a summary as JSON at the end; progress goes to stderr
+
+It works in $TMPDIR, which needs 1.5 GB, and takes packages from npm's cache before the network.
 `;
 
 /** Reads the command line; undefined when only the help was asked for. */
