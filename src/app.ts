@@ -12,6 +12,7 @@ import { probes } from "@/drivers/probes.ts";
 import { manualRail } from "@/drivers/rails/manual.ts";
 import { random } from "@/drivers/random.ts";
 import { location, logging } from "@/drivers/settings.ts";
+import { nodeLock } from "@/drivers/sqlite/lock.ts";
 import { sqlite } from "@/drivers/sqlite/module.ts";
 import { supervisor } from "@/drivers/supervisor.ts";
 import { tokens } from "@/drivers/tokens.ts";
@@ -57,7 +58,10 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
 }
 
 /** What a node is made of. */
-export const nodeModules: readonly AnyModule[] = [...world, supervisor, dialer, agent];
+export const nodeModules: readonly AnyModule[] = [...world, dialer, agent];
+
+/** What a node is made of while it runs. */
+export const runningNodeModules: readonly AnyModule[] = [supervisor, nodeLock, ...nodeModules];
 
 /** What makes a new installation: keys, CA, operator token and the first pool. */
 export function initModules(terms: InitTerms): readonly AnyModule[] {

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { runningNodeModules } from "@/app.ts";
 import type { Kernel } from "@/kernel/kernel.ts";
 import type { Supervisor } from "@/ports/supervisor.ts";
 import { PoolError } from "@/std/errors.ts";
@@ -16,7 +17,7 @@ export interface RunFlags extends FolderFlags {
 export async function runNode(flags: RunFlags): Promise<number> {
   using ending = new Ending();
   const logLevel = flags.logLevel ?? process.env["LOG_LEVEL"] ?? "info";
-  const terms = { flags, logLevel };
+  const terms = { flags, logLevel, modules: runningNodeModules };
   return await withAgent(terms, (agent, kernel, log) => runUntil(ending, agent, kernel, log));
 }
 

@@ -1,7 +1,10 @@
 import { isRefusal, type PoolError } from "@/std/errors.ts";
 import { complain } from "./journal.ts";
 
-/** What a command ends with (api.md, section 3). */
+/**
+ * What a command ends with (api.md, section 3). A supervisor starts again what ended with
+ * `unreachable` or `fault`: that may pass. `refused`, `usage` and `checkFailed` wait for a person.
+ */
 export const EXIT = {
   done: 0,
   refused: 1,
@@ -14,6 +17,7 @@ export const EXIT = {
 /** The exit code of a refusal. */
 export function exitCodeOf(refusal: PoolError): number {
   if (refusal.kind === "invalid" && refusal.code.startsWith("cli.")) return EXIT.usage;
+  if (refusal.kind === "internal") return EXIT.fault;
   return refusal.kind === "unavailable" || refusal.kind === "deadline"
     ? EXIT.unreachable
     : EXIT.refused;

@@ -15,8 +15,8 @@ import { defineModule } from "@/kernel/module.ts";
 import type { Files } from "@/ports/files.ts";
 import { assert } from "@/std/assert.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { PoolError } from "@/std/errors.ts";
 import { giveToOwnerOf, makeOwnedFolder } from "./disk/owner.ts";
+import { refusing } from "./disk/refusals.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -121,36 +121,6 @@ function freeBytes(folder: string): number | null {
   } catch {
     return null;
   }
-}
-
-const DENIED = new Set(["EACCES", "EPERM", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EEXIST"]);
-const DISK_FAILED = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"]);
-const RETRY_AFTER_SECONDS = 30;
-
-/** Says in our words what the file system says of a path. */
-function refusing<Value>(path: string, act: () => Value): Value {
-  try {
-    return act();
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    if (DENIED.has(code)) throw denied(path, message, error);
-    if (DISK_FAILED.has(code)) throw diskFailed(path, message, error);
-    throw error;
-  }
-}
-
-function denied(path: string, why: string, cause: unknown): PoolError {
-  const uid = process.getuid?.();
-  const message =
-    `${path} cannot be used by this user (uid ${uid}): ${why}. ` +
-    `Give the data folder to it (chown -R ${uid}), run as its owner, or name another data folder.`;
-  return new PoolError("denied", "data.denied", message, {}, cause);
-}
-
-function diskFailed(path: string, why: string, cause: unknown): PoolError {
-  const message = `${path} cannot be written now: ${why}. Make room on the disk, or check it; nothing was changed.`;
-  const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
-  return new PoolError("unavailable", "disk.failed", message, details, cause);
 }
 
 function unlessMissing<Value>(look: () => Value, missing: Value): Value {

@@ -87,9 +87,9 @@ describe("the http module", () => {
     const { kernel, http } = await startWith([identified]);
     const plain = Number(new URL(http.urls().plain[0] ?? "").port);
     const secure = Number(new URL(http.urls().secure[0] ?? "").port);
-    await expect(startWith([], { "http.port": plain })).rejects.toThrow("something else listening");
+    await expect(startWith([], { "http.port": plain })).rejects.toThrow("something else listens");
     const again = startWith([identified], { "http.secure_port": secure });
-    await expect(again).rejects.toThrow("something else listening");
+    await expect(again).rejects.toThrow("something else listens");
     await kernel.stop();
   });
 

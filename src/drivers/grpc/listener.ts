@@ -5,7 +5,8 @@ import type { Clock } from "@/ports/clock.ts";
 import type { ServerIdentity } from "@/ports/grpc.ts";
 import { assert } from "@/std/assert.ts";
 import { sha256 } from "@/std/crypto.ts";
-import type { ListenAddress } from "./address.ts";
+import { PoolError } from "@/std/errors.ts";
+import { addressText, type ListenAddress } from "./address.ts";
 import { judge } from "./client-certificate.ts";
 import { Connection } from "./connection.ts";
 import { Places } from "./places.ts";
@@ -157,9 +158,24 @@ async function listening(server: Server, host: string, port: number): Promise<vo
     await bound(server, host, port);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (host !== "::" || !["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL"].includes(code)) throw error;
+    if (host !== "::" || !["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL"].includes(code))
+      throw cannotListen(host, port, error);
     await bound(server, "0.0.0.0", port);
   }
+}
+
+/** Whoever has the port, or the lack of an address, may pass; what this user may not do will not. */
+function cannotListen(host: string, port: number, error: unknown): PoolError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const address = addressText({ host, port });
+  return new PoolError(
+    code === "EACCES" ? "denied" : "unavailable",
+    "grpc.cannot_listen",
+    `Cannot listen on ${address} (${message}). Is something else listening there? ` +
+      "Set another server.address in the configuration.",
+    {},
+    error,
+  );
 }
 
 function bound(server: Server, host: string, port: number): Promise<void> {

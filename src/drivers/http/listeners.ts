@@ -157,15 +157,26 @@ function listen(
   try {
     return serve({ hostname, port });
   } catch (error) {
-    throw new PoolError(
-      "unavailable",
-      "http.cannot_listen",
-      `Cannot listen on ${hostname} port ${port}: is something else listening there? ` +
-        "Set another port under http in the configuration.",
-      {},
-      error,
-    );
+    throw cannotListen(hostname, port, error);
   }
+}
+
+/** Whoever has the port, or the lack of an address, may pass; what this user may not do will not. */
+function cannotListen(hostname: string, port: number, error: unknown): PoolError {
+  const { code, message } = error as { readonly code?: string; readonly message: string };
+  const whys: Readonly<Record<string, string>> = {
+    EADDRINUSE: "something else listens there",
+    EADDRNOTAVAIL: "this host does not have that address now",
+    EACCES: "this user may not; ports below 1024 are for root",
+  };
+  return new PoolError(
+    code === "EACCES" ? "denied" : "unavailable",
+    "http.cannot_listen",
+    `Cannot listen on ${hostname} port ${port}: ${whys[code ?? ""] ?? message}. ` +
+      "Set another address or port under http in the configuration.",
+    {},
+    error,
+  );
 }
 
 /** A port shared by `reusePort` would be taken silently from another program; so it is tried alone first. */

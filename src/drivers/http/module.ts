@@ -28,6 +28,7 @@ export const http = defineModule({
       }),
       address: t.String({
         default: "127.0.0.1",
+        minLength: 1,
         description: "Where plain HTTP listens; 127.0.0.1 also means ::1. Wider is not protected.",
       }),
       secure_port: t.Integer({
@@ -36,7 +37,11 @@ export const http = defineModule({
         maximum: 65_535,
         description: "HTTPS for the network; 0 picks a free port.",
       }),
-      secure_address: t.String({ default: "::", description: "Where HTTPS listens." }),
+      secure_address: t.String({
+        default: "::",
+        minLength: 1,
+        description: "Where HTTPS listens.",
+      }),
       max_body_bytes: t.Integer({
         default: 1_048_576,
         minimum: 1_024,

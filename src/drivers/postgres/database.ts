@@ -13,7 +13,7 @@ import { isRefusal } from "@/std/errors.ts";
 import { Migrator } from "../sql/migrate.ts";
 import { parametersOf } from "../sql/parameters.ts";
 import { queryBuilder } from "../sql/query-builder.ts";
-import { conflict, readOnly, tooManyCommits, unreachable } from "../sql/refusals.ts";
+import { conflict, readOnly, refused, tooManyCommits, unreachable } from "../sql/refusals.ts";
 import { faultOf } from "./faults.ts";
 import { commitOn } from "./transaction.ts";
 import { type Result, rowsOf } from "./values.ts";
@@ -54,9 +54,15 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
     await writer.session();
   } catch (error) {
     await pool.close({ timeout: 0 });
-    throw faultOf(error) === "lost" ? unreachable((error as Error).message, error) : error;
+    throw refusalToOpen(error);
   }
   return new PostgresDatabase(pool, writer, options);
+}
+
+function refusalToOpen(error: unknown): unknown {
+  const fault = faultOf(error);
+  if (fault === "lost") return unreachable((error as Error).message, error);
+  return fault === "refused" ? refused((error as Error).message, error) : error;
 }
 
 /** The database port over one schema of a PostgreSQL server. Commits run one after the other. */
@@ -166,6 +172,7 @@ export class PostgresDatabase implements Database {
     const fault = faultOf(error);
     if (fault === "again") return conflict(error);
     if (fault === "lost") return unreachable((error as Error).message, error);
+    if (fault === "refused") return refused((error as Error).message, error);
     if (fault !== "full") return error;
     this.#become("full");
     return readOnly("its server has no room or is a standby", error);

@@ -34,6 +34,14 @@ export function unreachable(why: string, cause?: unknown): PoolError {
   return new PoolError("unavailable", "database.unreachable", message, details, cause);
 }
 
+/** The server answers, and does not let this user in, or not do what it must. */
+export function refused(why: string, cause?: unknown): PoolError {
+  const message =
+    `The database server refuses this pool: ${why}. ` +
+    "Check user, password and database in database.url, and what that user may do.";
+  return new PoolError("precondition", "database.refused", message, {}, cause);
+}
+
 /** More commits wait than may wait. */
 export function tooManyCommits(): PoolError {
   const details = { retryAfterSeconds: 1 };
@@ -51,11 +59,11 @@ export function newerData(names: readonly string[]): PoolError {
   );
 }
 
-/** Another process works on the same data. */
-export function dataLocked(where: string, holder: string): PoolError {
+/** Another process works on the same data; the service is the one to stop. */
+export function dataLocked(where: string, holder: string, service = "galaxy-pool"): PoolError {
   return new PoolError(
     "unavailable",
     "data.locked",
-    `${where} is in use by ${holder}. Stop that one first (systemctl stop galaxy-pool).`,
+    `${where} is in use by ${holder}. Stop that one first (systemctl stop ${service}).`,
   );
 }

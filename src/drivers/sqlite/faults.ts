@@ -12,6 +12,9 @@ const SHM_SIZE = 4874;
  */
 export type Fault = "conflict" | "check" | "full" | "busy" | "failed" | "mistake";
 
+/** CORRUPT and NOTADB. */
+const DAMAGES = new Set([11, 26]);
+
 const BY_PRIMARY_CODE: Readonly<Record<number, Fault>> = {
   5: "busy",
   6: "busy",
@@ -31,6 +34,11 @@ export function faultOf(error: unknown): Fault {
   if (errno === UNIQUE || errno === PRIMARY_KEY || errno === ROWID) return "conflict";
   if (errno === SHM_SIZE) return "full";
   return BY_PRIMARY_CODE[errno & 0xff] ?? "mistake";
+}
+
+/** Whether the file itself is broken, or no database at all. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof SQLiteError && DAMAGES.has(error.errno & 0xff);
 }
 
 /** Whether a fault concerns one commit only, not the transaction it shares with others. */

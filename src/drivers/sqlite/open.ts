@@ -2,7 +2,8 @@ import { Database } from "bun:sqlite";
 import { dirname } from "node:path";
 import { PoolError } from "@/std/errors.ts";
 import { makeOwnedFolder } from "../disk/owner.ts";
-import { faultOf } from "./faults.ts";
+import { diskFailed, refusing } from "../disk/refusals.ts";
+import { faultOf, isDamage } from "./faults.ts";
 import { createPrivate, type FolderLock, lockFolder } from "./lock.ts";
 
 /** FULL keeps every acknowledged commit through a power cut; money.md §1.3 says why it must. */
@@ -26,9 +27,16 @@ export interface OpenFile {
   readonly lock: FolderLock | undefined;
 }
 
-/** Opens a file nobody else has open, and refuses one that is damaged. */
+/**
+ * Opens a file nobody else has open. Refuses one that is damaged (`data.damaged`), one this user may not
+ * touch (`data.denied`), and a disk that does not take it now (`disk.failed`).
+ */
 export function openFile(path: string): OpenFile {
   if (path === IN_MEMORY) return { connection: openChecked(path), lock: undefined };
+  return refusing(path, () => openAlone(path));
+}
+
+function openAlone(path: string): OpenFile {
   const folder = dirname(path);
   makeOwnedFolder(folder);
   const lock = lockFolder(folder);
@@ -50,9 +58,16 @@ function openChecked(path: string): Database {
     return connection;
   } catch (error) {
     connection?.close();
-    if (faultOf(error) !== "failed") throw error;
-    throw damaged(path, (error as Error).message, error);
+    throw refusalToOpen(path, error);
   }
+}
+
+/** Only what is wrong in the file itself needs a backup; all else is the disk's, and may pass. */
+function refusalToOpen(path: string, error: unknown): unknown {
+  const { message } = error as Error;
+  if (isDamage(error)) return damaged(path, message, error);
+  const fault = faultOf(error);
+  return fault === "failed" || fault === "full" ? diskFailed(path, message, error) : error;
 }
 
 function check(connection: Database, path: string): void {
