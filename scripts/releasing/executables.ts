@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Refusal } from "./refusal.ts";
 import { run } from "./run.ts";
 import type { Source } from "./source.ts";
-import { ARCHITECTURES, type Architecture } from "./wish.ts";
+import { ARCHITECTURES, type Architecture, HOST } from "./wish.ts";
 
 /** Where an executable of Bun believes its own files to be, before `/root/`. */
 const VIRTUAL = ["/$bunfs", "B:/~BUN"] as const;

@@ -53,7 +53,8 @@ function completed(sbom: Sbom, bundled: readonly Bundled[]): Sbom {
   return { ...sbom, components: [...sbom.components, bunComponent() as unknown as Component] };
 }
 
-async function refuseFaulty(text: string, bundled: readonly Bundled[]): Promise<void> {
+/** Refuses an SBOM that breaks its schema or does not name a package of the executable. */
+export async function refuseFaulty(text: string, bundled: readonly Bundled[]): Promise<void> {
   const faults = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(text);
   if (faults !== null)
     throw new Refusal(`The SBOM breaks its schema: ${JSON.stringify(faults).slice(0, 400)}`);
