@@ -1,7 +1,9 @@
+import "@/cli/first-process.ts";
 import { Outcome } from "@/cli/options.ts";
 import { endWithReader } from "@/cli/output.ts";
 import { run } from "@/cli/program.ts";
 
+/** What ran for long has ended in good order; nothing it forgot may keep the process for longer. */
 const LINGER_MS = 1_000;
 
 endWithReader();

@@ -318,7 +318,7 @@ export class Running {
 
   #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#stop.signal.aborted) return Promise.resolve();
+    if (this.#stop.signal.aborted || this.#isToReconnect) return Promise.resolve();
     this.#moved();
     const cancel = this.#parts.clock.after(ms, resolve);
     const stopped = (): void => {

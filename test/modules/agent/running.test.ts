@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { refusalCode } from "#test/support/refusal-code.ts";
+import { until } from "#test/support/until.ts";
 import { refusal } from "../access/world.ts";
 import { AgentWorld, DAY_MS, HOUR_MS, MINUTE_MS, operator, SLOT_MS } from "./world.ts";
 
@@ -109,6 +111,53 @@ describe("a node that runs", () => {
     await world.turn("both to end", () => endings.length === 2);
     expect(endings.toSorted()).toEqual(["left", "removed"]);
   });
+
+  test("says when it is connected, and connects anew when it is asked to", async () => {
+    await using world = await AgentWorld.start();
+    const node = await world.member();
+    const told: boolean[] = [];
+    node.ended = node.agent.run(({ connected }) => told.push(connected));
+    await node.beats();
+    expect(told).toEqual([true]);
+    node.agent.reconnect();
+    await world.turn("another connection", () => told.length === 2);
+    await node.beats();
+    await node.stop();
+    expect(told).toEqual([true, true, false]);
+  });
+
+  test("stops at once while it connects, and is seen to hang when that takes too long", async () => {
+    await using world = await AgentWorld.start();
+    const node = await world.member();
+    await world.close();
+    const { hostname, port } = new URL(`tcp://${world.address}`);
+    let asked = false;
+    const open = () => {
+      asked = true;
+    };
+    const silent = Bun.listen({ hostname, port: Number(port), socket: { open, data() {} } });
+    node.run();
+    await until("the node to ask", () => asked);
+    expect(node.agent.isMoving()).toBe(true);
+    world.nodeClock.advance(180_000);
+    expect(node.agent.isMoving()).toBe(false);
+    const stoppedMs = performance.now();
+    expect(await node.stop()).toBe("stopped");
+    expect(performance.now() - stoppedMs).toBeLessThan(1_000);
+    silent.stop(true);
+  });
+
+  test.each(["node.key", "root.pem", "certificate.pem", "node.json"])(
+    "does not begin without %s, and makes no other key",
+    async (lost) => {
+      await using world = await AgentWorld.start();
+      const node = await world.member();
+      node.files.remove(lost);
+      const kept = node.files.readText("node.key");
+      expect(refusalCode(() => void node.agent.run())).toBe("node.not_joined");
+      expect(node.files.readText("node.key")).toBe(kept);
+    },
+  );
 
   test("waits while it is suspended, and is back when that ends", async () => {
     await using world = await AgentWorld.start();
