@@ -4,7 +4,7 @@ import { endWithReader } from "@/cli/output.ts";
 import { run } from "@/cli/program.ts";
 
 /** What ran for long has ended in good order; nothing it forgot may keep the process for longer. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 100;
 
 endWithReader();
 const outcome = new Outcome();

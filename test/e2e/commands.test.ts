@@ -182,7 +182,7 @@ describe("completion", () => {
       COMP_WORDS=(galaxy-pool node join --to); COMP_CWORD=3; _galaxy_pool; echo "\${COMPREPLY[@]}"
       complete -p galaxy-pool`;
     const said = (await shellSays("bash", script)).split("\n");
-    expect(said.slice(0, 2)).toEqual(["settle", "--token"]);
+    expect(said.slice(0, 2)).toEqual(["settle", "--token --token-file"]);
     expect(said[2]).toContain("_galaxy_pool");
   });
 
