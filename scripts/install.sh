@@ -1124,8 +1124,8 @@ put_uninstall
 put_executable
 put_extras
 put_service
-put_folder_list
 make_identity
+put_folder_list
 settle_services
 tell
 }

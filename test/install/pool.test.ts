@@ -1,12 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeRelease, standIn } from "./release.ts";
 import { World } from "./world.ts";
@@ -116,7 +109,7 @@ describe("a first installation", () => {
 
   test("takes wget where there is no curl", async () => {
     using world = fresh();
-    const { code, stderr } = await world.install({ path: pathWithout(world, ["curl"]) });
+    const { code, stderr } = await world.install({ path: world.pathWithout(["curl"]) });
     expect(stderr).not.toContain("ERROR");
     expect(code).toBe(0);
     expect(world.has("usr/local/bin/galaxy-pool")).toBe(true);
@@ -124,14 +117,14 @@ describe("a first installation", () => {
 
   test("verifies with ssh-keygen where there is no minisign", async () => {
     using world = fresh();
-    const { code, stdout } = await world.install({ path: pathWithout(world, ["minisign"]) });
+    const { code, stdout } = await world.install({ path: world.pathWithout(["minisign"]) });
     expect(code).toBe(0);
     expect(stdout).toContain("(SSH signature verified)");
   });
 
   test("goes on without a verifier only when told by name", async () => {
     using world = fresh();
-    const path = pathWithout(world, ["minisign", "ssh-keygen"]);
+    const path = world.pathWithout(["minisign", "ssh-keygen"]);
     const { code, stderr } = await world.install({ path, flags: ["--skip-signature"] });
     expect(code).toBe(0);
     expect(stderr).toContain("The signature is not verified, as you said.");
@@ -454,15 +447,4 @@ function put(world: World, path: string, text: string): void {
   const file = join(world.root, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
-}
-
-/** A PATH with all tools but some. */
-function pathWithout(world: World, missing: readonly string[]): string {
-  const folder = join(world.path, "tools");
-  mkdirSync(folder);
-  for (const name of [...readdirSync("/bin"), ...readdirSync("/usr/bin")]) {
-    const link = join(folder, name);
-    if (!missing.includes(name) && !existsSync(link)) symlinkSync(join("/usr/bin", name), link);
-  }
-  return `${world.path}/bin:${folder}`;
 }

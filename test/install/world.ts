@@ -1,9 +1,11 @@
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -86,6 +88,17 @@ export class World implements Disposable {
     return this.run([join(this.root, "usr/local/bin/galaxy-pool-uninstall"), ...flags], { env });
   }
 
+  /** A PATH with all tools an installer may use but some. */
+  pathWithout(missing: readonly string[]): string {
+    const folder = join(this.path, `tools-without-${missing.join("-")}`);
+    if (existsSync(folder)) return `${this.path}/bin:${folder}`;
+    mkdirSync(folder);
+    for (const name of TOOLS) {
+      if (!missing.includes(name)) symlinkSync(join("/usr/bin", name), join(folder, name));
+    }
+    return `${this.path}/bin:${folder}`;
+  }
+
   async run(words: readonly string[], { env, path }: Asked, input = ""): Promise<Ran> {
     const child = Bun.spawn([...words], {
       stdin: new Blob([input]),
@@ -158,6 +171,13 @@ export function owing(micro: string): string {
   const names = ["owed", "payable", "pending"];
   return `{\n${names.map((name) => `  "${name}_micro_usdt": "${micro}"`).join(",\n")}\n}\n`;
 }
+
+/** What a small Debian has. */
+const TOOLS = (
+  "sh awk cat chmod cp curl cut date df dirname env find flock getconf grep gzip head id ip ln minisign " +
+  "mkdir mktemp mv readlink rm rmdir sed sha256sum sleep sort ssh-keygen stat sync tail touch tr uname " +
+  "uniq wc wget"
+).split(" ");
 
 const IP = `#!/bin/sh
 case "$*" in
