@@ -208,7 +208,9 @@ async function address(
   const effective = new Date(Number(set.effectiveAtMs)).toISOString();
   if (flags.json)
     print.json({ rail: set.rail, address: set.address, state: set.state, effective_at: effective });
-  else print.line(`The payout address is ${set.state}; it is in effect from ${effective}.`);
+  else if (set.effectiveAtMs > 0n)
+    print.line(`The payout address is ${set.state}; it is in effect from ${effective}.`);
+  else print.line(`The payout address is ${set.state}; it is in effect.`);
   return EXIT.done;
 }
 

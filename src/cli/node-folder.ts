@@ -19,12 +19,14 @@ export interface FolderFlags {
 export interface FolderTerms {
   readonly flags: FolderFlags;
   readonly logLevel?: string;
+  /** Who said that level. */
+  readonly levelOrigin?: string;
   readonly modules?: readonly AnyModule[];
 }
 
 /** Does one thing with the node of a folder. */
 export async function withAgent<T>(
-  { flags, logLevel = "warn", modules = nodeModules }: FolderTerms,
+  { flags, logLevel = "warn", levelOrigin = "flag", modules = nodeModules }: FolderTerms,
   act: (agent: Agent, kernel: Kernel, log: Logger) => Promise<T>,
 ): Promise<T> {
   const data = absolute(
@@ -34,7 +36,8 @@ export async function withAgent<T>(
     ["storage.data_dir", data],
     ["logging.level", logLevel.toUpperCase()],
   ]);
-  const configuration = configure(configKeys(modules), [{ origin: () => "flag", values }]);
+  const origin = (path: string) => (path === "logging.level" ? levelOrigin : "flag");
+  const configuration = configure(configKeys(modules), [{ origin, values }]);
   const log = openLog(configuration, "error");
   const kernel = await Kernel.start(modules, { log, configuration });
   try {

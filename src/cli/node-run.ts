@@ -17,7 +17,8 @@ export interface RunFlags extends FolderFlags {
 export async function runNode(flags: RunFlags): Promise<number> {
   using ending = new Ending();
   const logLevel = flags.logLevel ?? process.env["LOG_LEVEL"] ?? "info";
-  const terms = { flags, logLevel, modules: runningNodeModules };
+  const levelOrigin = flags.logLevel === undefined ? "environment LOG_LEVEL" : "flag";
+  const terms = { flags, logLevel, levelOrigin, modules: runningNodeModules };
   return await withAgent(terms, (agent, kernel, log) => runUntil(ending, agent, kernel, log));
 }
 

@@ -60,8 +60,9 @@ function openSocket(name: string, log: Logger): NotifySocket | undefined {
   try {
     return new NotifySocket(name);
   } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
     log.warn(
-      { err: error },
+      { problem },
       "systemd cannot be told how this goes; that is fine with Type=exec and no watchdog",
     );
     return undefined;

@@ -6,6 +6,7 @@ import { temporaryFolder } from "#test/support/folder.ts";
 import { NotifyEnd } from "#test/support/notify-socket.ts";
 import { until } from "#test/support/until.ts";
 
+const ROOT = join(import.meta.dir, "../..");
 const PORTS = ["http.port=0", "http.secure_port=0", "server.address=127.0.0.1:0"];
 const VARIABLES = ["GALAXY_POOL_CONFIG", "NOTIFY_SOCKET", "WATCHDOG_USEC"];
 
@@ -85,6 +86,29 @@ describe("serve", () => {
     await hears("STOPPING=1", 1);
     expect([code, told[0]]).toEqual([0, expect.stringContaining("READY=1")]);
   });
+
+  test("starves the watchdog while its own door does not open, and feeds it again", async () => {
+    using home = temporaryFolder();
+    using end = new NotifyEnd(join(home.path, "notify"));
+    const log = join(home.path, "log");
+    const words = ["serve", ...(await initialised(home.path)), ...settings(log)];
+    const env = { ...process.env, NOTIFY_SOCKET: end.name, WATCHDOG_USEC: "300000" };
+    const pool = Bun.spawn([process.execPath, "src/main.ts", ...words], { cwd: ROOT, env });
+    const isFed = () => end.taken().includes("WATCHDOG=1");
+    const openFiles = (most: string) =>
+      Bun.spawnSync(["prlimit", "--pid", String(pool.pid), `--nofile=${most}:`]);
+    await until("the watchdog to be fed", isFed);
+    openFiles("3");
+    await until("it to be seen", () => textIn(log).split("watchdog is not fed").length > 3);
+    const last = textIn(log).split("watchdog is not fed").length;
+    end.taken();
+    await until("it to last", () => textIn(log).split("watchdog is not fed").length > last + 1);
+    expect(isFed()).toBe(false);
+    openFiles("1024");
+    await until("the watchdog to be fed again", isFed);
+    pool.kill("SIGTERM");
+    expect(await pool.exited).toBe(0);
+  }, 20_000);
 });
 
 describe("serve --init", () => {

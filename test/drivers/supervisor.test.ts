@@ -7,6 +7,7 @@ import { NotifyEnd } from "#test/support/notify-socket.ts";
 import { systemClock } from "@/drivers/clock.ts";
 import { openSupervisor } from "@/drivers/supervisor.ts";
 
+const ROOT = join(import.meta.dir, "../..");
 const PID = 4711;
 const WATCHDOG_MS = 30_000;
 
@@ -107,6 +108,24 @@ describe("systemd", () => {
       expect(at.warnings).toHaveLength(1);
     },
   );
+
+  test("cannot be told where memory may not be both written and executed", async () => {
+    const script = `
+      import pino from "pino";
+      import { systemClock } from "@/drivers/clock.ts";
+      import { openSupervisor } from "@/drivers/supervisor.ts";
+      const environment = { NOTIFY_SOCKET: "@none", WATCHDOG_USEC: "1000" };
+      const supervisor = openSupervisor({ clock: systemClock(), log: pino(), environment, pid: 1 });
+      supervisor.ready("up");
+      supervisor.feedWhile(() => true)();`;
+    const env = { ...process.env, BUN_JSC_useJIT: "0" };
+    const ran = Bun.spawn([process.execPath, "-e", script], { cwd: ROOT, env });
+    const lines = (await ran.stdout.text()).trim().split("\n");
+    expect([await ran.exited, lines.map((line) => JSON.parse(line).problem)]).toEqual([
+      0,
+      [expect.stringContaining("JIT")],
+    ]);
+  });
 
   test("may be gone: one warning, and after a while no more tries", async () => {
     using at = world();
