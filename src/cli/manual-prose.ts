@@ -89,7 +89,7 @@ export const ENDING: readonly Section[] = [
       ],
       [
         "SIGHUP",
-        "Read the configuration again; one that is not good is refused and the old one stays.",
+        "A pool reads its configuration again; one that is not good is refused and the old one stays. A node connects anew.",
       ],
     ],
   },
