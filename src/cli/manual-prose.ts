@@ -31,7 +31,7 @@ export const ENDING: readonly Section[] = [
       ["70", "A fault of the program itself."],
     ],
     paragraphs: [
-      "The units start the program again after 3, 70 and any signal, and leave it alone after 1, 2 and 4, which no second try would change.",
+      "The services are started again after 3, 70 and any signal, and left alone after 1, 2 and 4, which no second try would change.",
     ],
   },
   {
@@ -47,8 +47,8 @@ export const ENDING: readonly Section[] = [
       ["GALAXY_POOL_CONFIG", "The configuration file, where --config is not given."],
       ["GALAXY_POOL_DATA", "The data folder, where neither --data nor the file names one."],
       [
-        "GALAXY_POOL_URL, GALAXY_POOL_TOKEN",
-        "For node join: the address of the pool, and the join token.",
+        "GALAXY_POOL_URL, GALAXY_POOL_TOKEN, GALAXY_POOL_TOKEN_FILE",
+        "For node join: the address of the pool, and the join token or a file that holds it. For commands that ask a pool: what --url and --token would say.",
       ],
       [
         "NODE_MANAGEMENT_PORT, DATABASE_URL, MAX_NODES_PER_POOL, PAYOUT_THRESHOLD_USDT, POOT_CALCULATION_INTERVAL, PAYOUT_PROCESSING_INTERVAL, LOG_LEVEL",
@@ -98,10 +98,10 @@ export const ENDING: readonly Section[] = [
     typed: [
       ["See whether the pool is well, what it owes and when it pays next:", "galaxy-pool status"],
       [
-        "Let a machine join: a token for one use here, the join there.",
+        "Make a token with which one machine may join within the hour:",
         "galaxy-pool token create --uses 1 --ttl 1h",
       ],
-      ["", "galaxy-pool node join pool.lan --token GP1.…"],
+      ["Join with it, on that machine:", "galaxy-pool node join pool.lan --token GP1.…"],
       [
         "Check a change of the configuration, then take it over without a restart:",
         "galaxy-pool config check && systemctl reload galaxy-pool",
