@@ -147,11 +147,15 @@ describe("no release", () => {
     ["of a version that is none", ["--as", "next"], 2, 'not "next"'],
     ["for an address that is none", ["--base-url", "ftp://x"], 2, 'not "ftp://x"'],
     ["by a word nobody knows", ["--fast"], 2, "--fast"],
-  ])("is made %s", async (_, words, code, said) => {
-    const refused = await runRelease(words);
-    expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code, stdout: "" });
-    expect(refused.stderr).toContain(said);
-  });
+  ])(
+    "is made %s",
+    async (_, words, code, said) => {
+      const refused = await runRelease(words);
+      expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code, stdout: "" });
+      expect(refused.stderr).toContain(said);
+    },
+    MAKE_MS,
+  );
 
   test(
     "is made of executables that say another version, and nothing is published",
