@@ -75,7 +75,8 @@ export class Running {
   /** Two slots and the time-outs of a connection are the longest way to the next decision. */
   isMoving(): boolean {
     const sinceMs = this.#parts.clock.monotonic() - this.#movedMs;
-    return sinceMs < STILL_MAX_MS + this.#parts.keeping.membership().slotSeconds * 2_000;
+    const slotSeconds = this.#parts.keeping.findMembership()?.slotSeconds ?? 0;
+    return sinceMs < STILL_MAX_MS + slotSeconds * 2_000;
   }
 
   /** Makes a new connection as soon as what is under way is over. */

@@ -106,6 +106,7 @@ describe("a node that runs", () => {
     }
     await world.registry.remove(operator, removed.id);
     await left.another().leave();
+    expect(left.agent.isMoving()).toBe(true);
     const endings: unknown[] = [];
     for (const node of [removed, left]) void node.ended.then((ending) => endings.push(ending));
     await world.turn("both to end", () => endings.length === 2);
