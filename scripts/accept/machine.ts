@@ -1,3 +1,5 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Which script of the harness boots the machine. */
@@ -54,6 +56,16 @@ export class Machine {
     return this.#drive(["exec", this.name, "sh", "-c", command], options);
   }
 
+  /** Runs a line in a terminal of its own and types an answer; for what asks before it acts. */
+  async answered(command: string, answer: string, options: ExecOptions = {}): Promise<Ran> {
+    const words = [this.#script, "exec", this.name, "sh", "-c", command];
+    const line = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const typed = { ...options, input: `${answer}\n` };
+    const ran = await spawned(["script", "-qec", line, "/dev/null"], typed, this.#environment);
+    if (ran.code === 0 || options.allowFailure) return ran;
+    throw new Error(`${this.name}: ${command}: code ${ran.code}: ${ran.stdout.slice(-TAIL)}`);
+  }
+
   /** What a command that must succeed prints, without the white space around it. */
   async read(command: string, options: ExecOptions = {}): Promise<string> {
     return (await this.exec(command, options)).stdout.trim();
@@ -105,27 +117,32 @@ export class Machine {
   }
 }
 
-/** Runs a program on this host to its end. */
+/**
+ * Runs a program on this host to its end. What it prints goes through files: a pipe would stay open as long
+ * as what the harness leaves running in the background holds it.
+ */
 export async function spawned(
   command: readonly string[],
   { input, timeoutMs = EXEC_MS }: ExecOptions = {},
   environment: Environment = {},
 ): Promise<Ran> {
-  const run = Bun.spawn([...command], {
-    stdin: input === undefined ? "ignore" : new Blob([input]),
-    stdout: "pipe",
-    stderr: "pipe",
-    env: { ...process.env, ...environment },
-    timeout: timeoutMs,
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    run.stdout.text(),
-    run.stderr.text(),
-    run.exited,
-  ]);
-  if (run.signalCode !== null && code !== 0)
+  const folder = mkdtempSync(join(tmpdir(), "galaxy-ran-"));
+  const [out, err] = [join(folder, "out"), join(folder, "err")];
+  try {
+    const run = Bun.spawn([...command], {
+      stdin: input === undefined ? "ignore" : new Blob([input]),
+      stdout: Bun.file(out),
+      stderr: Bun.file(err),
+      env: { ...process.env, ...environment },
+      timeout: timeoutMs,
+    });
+    const code = await run.exited;
+    const [stdout, stderr] = [readFileSync(out, "utf8"), readFileSync(err, "utf8")];
+    if (run.signalCode === null || code === 0) return { code, stdout, stderr };
     throw new Error(
       `${command.slice(1).join(" ")}: no end after ${timeoutMs} ms: ${stderr.slice(-TAIL)}`,
     );
-  return { code, stdout, stderr };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

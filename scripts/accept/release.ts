@@ -128,7 +128,10 @@ async function makeKeys(home: string): Promise<readonly string[]> {
 async function makeRelease(home: string, version: string): Promise<void> {
   const keys = await makeKeys(home);
   const place = ["--out", home, "--base-url", RELEASE_URL];
-  await must([join(ROOT, "scripts/release"), "--as", version, ...place, ...keys], BUILD_MS);
+  await must(
+    [join(ROOT, "scripts/release"), "--allow-dirty", "--as", version, ...place, ...keys],
+    BUILD_MS,
+  );
   const folder = folderOf(home, version);
   demand(existsSync(join(folder, "SHA256SUMS")), `scripts/release to fill ${folder}`);
 }

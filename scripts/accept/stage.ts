@@ -1,5 +1,5 @@
 import { freePort } from "../bench/processes.ts";
-import { Machine } from "./machine.ts";
+import { Machine, spawned } from "./machine.ts";
 import { RELEASE_PORT } from "./release.ts";
 import type { Part } from "./report.ts";
 import { type Galaxy, galaxyOn } from "./scenes.ts";
@@ -7,12 +7,10 @@ import { Snapshot } from "./snapshot.ts";
 import { Unit } from "./unit.ts";
 import type { World } from "./world.ts";
 
-/** The lines a minimal Debian lacks; everything is root's there anyway. */
+/** What a minimal Debian lacks; we are root there anyway. */
 const SUDO = '#!/bin/sh\nexec env "$@"\n';
-const VERIFIER = "/usr/bin/ssh-keygen";
 const GRPC_PORT = 50051;
 export const POOL_DATA = "/var/lib/private/galaxy-pool";
-export const NODE_DATA = "/var/lib/private/galaxy-node";
 
 /** Two machines under systemd: one becomes a pool, the other a node of it. */
 export interface Stage {
@@ -32,7 +30,10 @@ export interface Stage {
 
 /** Boots both machines, each with the release at hand and the pool's gRPC port at the node's. */
 export async function openStage(world: World, part: Part): Promise<Stage> {
-  const [pool, node] = await Promise.all([prepared(world, "f-pool"), prepared(world, "f-node")]);
+  const [pool, node] = await Promise.all([
+    prepared(world, "f-pool", "/usr/bin/ssh-keygen"),
+    prepared(world, "f-node", "/usr/bin/minisign"),
+  ]);
   const port = await freePort();
   await pool.forward(port, GRPC_PORT);
   await node.offer(GRPC_PORT, port);
@@ -50,10 +51,14 @@ export async function openStage(world: World, part: Part): Promise<Stage> {
   };
 }
 
-async function prepared(world: World, name: string): Promise<Machine> {
+/** A machine with what signatures are verified with: one knows OpenSSH's, the other minisign's. */
+async function prepared(world: World, name: string, verifier: string): Promise<Machine> {
   const machine = await Machine.up(world.harness, "nspawn-boot.sh", name);
   await machine.write(SUDO, "/usr/bin/sudo", "755");
-  await machine.push(VERIFIER, VERIFIER);
+  const { stdout } = await spawned(["ldd", verifier]);
+  const sodium = /=> (\S+libsodium\S+)/.exec(stdout)?.[1];
+  for (const file of sodium === undefined ? [verifier] : [verifier, sodium])
+    await machine.push(file, file);
   await machine.offer(RELEASE_PORT, world.release.port);
   return machine;
 }

@@ -1,3 +1,4 @@
+import { fromHex, toBase32 } from "@/std/bytes.ts";
 import type { Ran } from "./machine.ts";
 import { withEnvironment } from "./readme.ts";
 import { OLD, RELEASE_URL } from "./release.ts";
@@ -68,13 +69,16 @@ export async function installSteps(stage: Stage): Promise<string> {
 }
 
 async function expectPrinted({ pool }: Stage, printed: string): Promise<string> {
-  const der = `openssl x509 -in ${POOL_DATA}/ca.crt -outform DER`;
-  const fingerprint = await pool.read(`${der} | sha256sum | cut -d' ' -f1`);
+  const key = `openssl x509 -in ${POOL_DATA}/keys/root.pem -noout -pubkey`;
+  const hash = await pool.read(`${key} | openssl pkey -pubin -outform DER | sha256sum`);
+  const pin = toBase32(fromHex(hash.slice(0, 64)) ?? new Uint8Array());
+  demand(printed.includes(pin), `the SHA-256 of the CA's key, ${pin}`, printed);
   const api = /https:\/\/\S+:8443/.exec(printed)?.[0];
   demand(api !== undefined, "the API's address", printed);
   const line = joinLineIn(printed);
+  demand(line.includes(pin), "the join token to carry the pin", line);
   demand(/\b(nft|ufw)\b/.test(printed), "what a firewall needs", printed);
-  return `${fingerprint.slice(0, 16)}…, ${api}, ${line.replace(/GP1\S+/, "GP1…")}`;
+  return `CA ${pin.slice(0, 12)}… is the root's, ${api}, ${line.replace(/GP1\S+/, "GP1…")}`;
 }
 
 async function expectSandbox({ pool, unit }: Stage): Promise<string> {

@@ -9,7 +9,7 @@ import {
   reachedAt,
   untilCredited,
 } from "./scenes.ts";
-import { NODE_DATA, type Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 
 const REACHED_AT = "127.0.0.1:50051";
 const ADDRESS = "'IBAN DE02 1203 0000 0000 2020 51'";
@@ -38,7 +38,7 @@ export async function joinSteps(stage: Stage, joinLine: string): Promise<string>
       const { today } = await asked<{ today: { down: number } }>(galaxy, `poot show ${id}`);
       demand(today.down === 0, "no slot DOWN", today);
       await node.exec(world.readme.line("Join", ["node status"]));
-      const status = await asked<{ connected: boolean; state: string }>(nodeGalaxy, nodeStatus());
+      const status = await asked<{ connected: boolean; state: string }>(nodeGalaxy, "node status");
       demand(status.connected && status.state === "alive", "the node alive", status);
       tell(`${slots} slots credited, none DOWN`);
     },
@@ -59,15 +59,13 @@ export async function joinSteps(stage: Stage, joinLine: string): Promise<string>
   return id;
 }
 
-/** The words of the node's own verbs: its service keeps its data in a folder of its own. */
-function nodeStatus(): string {
-  return `node status --data ${NODE_DATA}`;
-}
-
-/** The printed line is the one README.md shows, with this pool's values in it. */
+/** The printed line is the one README.md shows, with this pool's values and the local server in it. */
 function expectAsInReadme({ world }: Stage, joinLine: string): void {
   const blank = (line: string): string =>
-    line.replace(/GALAXY_POOL_URL=\S+/, "URL").replace(/GALAXY_POOL_TOKEN=\S+/, "TOKEN");
+    line
+      .replace(/INSTALL_GALAXY_BASE_URL=\S+ /, "")
+      .replace(/GALAXY_POOL_URL=\S+/, "URL")
+      .replace(/GALAXY_POOL_TOKEN=\S+/, "TOKEN");
   const shown = world.readme.line("Join", ["curl", "GALAXY_POOL_TOKEN"]);
   demand(blank(joinLine) === blank(shown), `the line as in README.md (${shown})`, joinLine);
 }

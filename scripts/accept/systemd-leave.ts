@@ -1,40 +1,39 @@
+import type { Machine } from "./machine.ts";
 import { demand } from "./report.ts";
 import { asked, earnedOf, untilHealthy } from "./scenes.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { Stage } from "./stage.ts";
 import { installLine, typed } from "./systemd-install.ts";
+import type { Unit } from "./unit.ts";
 
-const UNINSTALL_MS = 60_000;
+const UNINSTALL = { timeoutMs: 60_000 } as const;
+const SECTION = "Upgrade and leave";
 
 /** Going away: the data stays until it is said twice that it may go; then nothing is left. */
 export async function leaveSteps(stage: Stage, node: string): Promise<void> {
-  const { part, node: machine, nodeBefore } = stage;
+  const { part } = stage;
   await part.step("uninstall keeps the data, and install finds it", async (tell) =>
     tell(await keepsData(stage, node)),
   );
-  await part.step("uninstall --purge is refused while money is owed", async (tell) =>
-    tell(await refusesPurge(stage, node)),
+  await part.step("the node: nothing goes while it is owed money", async (tell) =>
+    tell(await refusesPurge(stage, stage.node, stage.nodeUnit)),
   );
-  await part.step("uninstall --purge leaves the disk as it was", async (tell) => {
-    const line = stage.world.readme.line("Upgrade and leave", ["--purge"]);
-    const { stdout } = await stage.pool.exec(`${line} --yes --yes-i-lose`, {
-      timeoutMs: UNINSTALL_MS,
-    });
-    tell(await asBefore(stage.pool, stage.before));
-    tell(stdout.split("\n").find((said) => /bytes|owed/.test(said)) ?? "");
-  });
-  await part.step("the node's machine is as it was, too", async (tell) => {
-    const line = stage.world.readme.line("Upgrade and leave", ["--purge"]);
-    await machine.exec(`${line} --yes --yes-i-lose`, { timeoutMs: UNINSTALL_MS });
-    tell(await asBefore(machine, nodeBefore));
-  });
+  await part.step("the node: said twice, its disk is as before", async (tell) =>
+    tell(await purges(stage, stage.node, stage.nodeBefore)),
+  );
+  await part.step("the pool: nothing goes while it owes money", async (tell) =>
+    tell(await refusesPurge(stage, stage.pool, stage.unit)),
+  );
+  await part.step("the pool: said twice, its disk is as before", async (tell) =>
+    tell(await purges(stage, stage.pool, stage.before)),
+  );
 }
 
 async function keepsData(stage: Stage, node: string): Promise<string> {
   const { world, pool, galaxy } = stage;
-  const paid = (await earnedOf(galaxy, node)).paid;
-  const line = world.readme.line("Upgrade and leave", ["galaxy-pool-uninstall"], ["--purge"]);
-  await pool.exec(`${line} --yes`, { timeoutMs: UNINSTALL_MS });
+  const { paid } = await earnedOf(galaxy, node);
+  const line = world.readme.line(SECTION, ["galaxy-pool-uninstall"], ["--purge"]);
+  await pool.answered(line, "y", UNINSTALL);
   const gone = await pool.read("ls -d /usr/local/bin/galaxy* /etc/systemd/system/galaxy* || true");
   demand(gone === "", "no executable and no unit", gone);
   await typed(stage, installLine(stage));
@@ -43,27 +42,25 @@ async function keepsData(stage: Stage, node: string): Promise<string> {
   demand(again.paid === paid, "what was paid to be known still", `${again.paid}`);
   const { items } = await asked<{ items: unknown[] }>(galaxy, "node list");
   demand(items.length === 1, "the node to be known still", items);
-  return `after uninstall and install the node is known, paid ${paid} µUSDT`;
+  return `asked, answered y; then installed again: the node is known, paid ${paid} µUSDT`;
 }
 
-async function refusesPurge(stage: Stage, node: string): Promise<string> {
-  const { world, pool, unit, galaxy } = stage;
-  const { owed } = await earnedOf(galaxy, node);
-  demand(owed > 0n, "money to be owed", `${owed}`);
-  const line = world.readme.line("Upgrade and leave", ["--purge"]);
+async function refusesPurge({ world }: Stage, machine: Machine, unit: Unit): Promise<string> {
+  const line = world.readme.line(SECTION, ["--purge"]);
   let said = "";
   await unit.staysUp(async () => {
-    const ran = await pool.exec(`${line} --yes`, { allowFailure: true, timeoutMs: UNINSTALL_MS });
-    said = `${ran.stdout}${ran.stderr}`;
-    demand(ran.code !== 0 && /owed/.test(said), "a refusal that names what is owed", said);
+    const ran = await machine.answered(line, "y", { ...UNINSTALL, allowFailure: true });
+    said = ran.stdout;
+    demand(ran.code !== 0 && /USDT are owed/.test(said), "a refusal that names the money", said);
+    demand(/[1-9]\d* bytes/.test(said), "the bytes to be named", said);
   });
-  return said
-    .split("\n")
-    .filter((one) => /owed|bytes/.test(one))
-    .join(" ");
+  const [owed, bytes] = [/[\d.]+ USDT are owed/.exec(said)?.[0], /\d+ bytes/.exec(said)?.[0]];
+  return `${bytes}, ${owed}: refused, the service runs on`;
 }
 
-async function asBefore(machine: Stage["pool"], before: Snapshot): Promise<string> {
+async function purges({ world }: Stage, machine: Machine, before: Snapshot): Promise<string> {
+  const line = `${world.readme.line(SECTION, ["--purge"])} --yes-i-lose`;
+  await machine.answered(line, "y", UNINSTALL);
   const changed = before.differences(await Snapshot.take(machine));
   demand(changed.length === 0, "the files there were before the install", changed.slice(0, 20));
   return `${before.size} lines of files, modes, owners and hashes: the same as before the install`;

@@ -1,4 +1,3 @@
-import { until } from "../bench/processes.ts";
 import { demand } from "./report.ts";
 import { asked, untilHealthy } from "./scenes.ts";
 import { noTickLost, slotNow } from "./slot-table.ts";
@@ -6,11 +5,14 @@ import type { Stage } from "./stage.ts";
 
 const CONFIG = "/etc/galaxy-pool/config.yaml";
 const READY = "http://127.0.0.1:8095/readyz";
+const WRONG = "poot: { slot_second: 7 }";
+/** Longer than RestartSec. */
+const GIVEN_UP_MS = 3_000;
 /** WatchdogSec, TimeoutAbortSec, RestartSec and the start. */
 const WATCHDOG_MS = 60_000;
 /** Slots a node may miss while the pool hangs for so long. */
 const HANGING_SLOTS = 12;
-const PRIORITY = { error: 3, warning: 4, info: 6 } as const;
+const PRIORITY = { fatal: 2, error: 3, warning: 4, info: 6, debug: 7 } as const;
 
 /** Everything a service goes through while it runs. */
 export async function operateSteps(stage: Stage, node: string): Promise<void> {
@@ -46,63 +48,75 @@ async function restarts({ world, pool, unit }: Stage): Promise<string> {
   return `drained, stopped, ready again in ${seconds(performance.now() - startMs)}; /readyz ${code}`;
 }
 
-async function reloadsGood({ world, pool, unit, galaxy }: Stage): Promise<string> {
-  const pools = () => asked<{ items: { max_nodes?: number }[] }>(galaxy, "pool list");
-  await pool.exec(
-    `cp -p ${CONFIG} ${CONFIG}.kept; printf 'logging:\\n  level: DEBUG\\n' >>${CONFIG}`,
-  );
-  await unit.staysUp(async () => {
-    await pool.exec(world.readme.line("Operate", ["systemctl reload"]));
-    const look = async () => ((await debugLines(unit)) > 0 ? true : undefined);
-    await until("lines of level DEBUG", look, { withinMs: 15_000 });
-  });
-  await pool.exec(`mv ${CONFIG}.kept ${CONFIG}; systemctl reload galaxy-pool`);
-  await pools();
-  return `same MainPID ${await unit.pid()}, DEBUG lines came and level is back`;
-}
-
-async function debugLines(unit: Stage["unit"]): Promise<number> {
-  return (await unit.records()).filter(({ priority }) => priority === 7).length;
-}
-
-async function reloadsBroken({ pool, unit, galaxy }: Stage): Promise<string> {
-  await pool.exec(`cp -p ${CONFIG} ${CONFIG}.kept; echo 'poot: { slot_second: 7 }' >>${CONFIG}`);
-  let said = "";
-  await unit.staysUp(async () => {
-    const { code, stderr } = await pool.exec("systemctl reload galaxy-pool", {
-      allowFailure: true,
+async function reloadsGood(stage: Stage): Promise<string> {
+  const { world, pool, unit, galaxy } = stage;
+  const limit = async () => {
+    const { items } = await asked<{ items: { max_nodes: number }[] }>(galaxy, "pool list");
+    return items[0]?.max_nodes;
+  };
+  const before = await limit();
+  let after: number | undefined;
+  await withConfigured(stage, "registry: { max_nodes: 7 }", async () => {
+    await unit.staysUp(async () => {
+      await pool.exec(world.readme.line("Operate", ["systemctl reload"]));
     });
-    said = stderr.trim();
-    demand(code !== 0, "systemctl reload to fail", stderr);
-    await untilHealthy(galaxy, 5_000);
+    after = await limit();
+    demand(after === 7, "the new limit", after);
   });
-  await pool.exec(`mv ${CONFIG}.kept ${CONFIG}; systemctl reload galaxy-pool`);
-  const journal = await unit.journal("warning");
-  demand(journal.includes("slot_second"), "the journal to name the key", journal.slice(-500));
-  return `refused (${said.split("\n")[0]}), the pool runs on as before`;
+  await pool.exec("systemctl reload galaxy-pool");
+  demand((await limit()) === before, "the former limit", await limit());
+  return `same MainPID ${await unit.pid()}, registry.max_nodes ${before} → ${after} → ${before}`;
+}
+
+async function reloadsBroken(stage: Stage): Promise<string> {
+  const { pool, unit, galaxy } = stage;
+  await withConfigured(stage, WRONG, async () => {
+    await unit.staysUp(async () => {
+      const { code } = await pool.exec("systemctl reload galaxy-pool", { allowFailure: true });
+      demand(code !== 0, "systemctl reload to fail", code);
+      const answer = await pool.read(`curl -s -o /dev/null -w '%{http_code}' ${READY}`);
+      demand(answer === "200", "/readyz to answer 200", answer);
+    });
+  });
+  await pool.exec("systemctl reload galaxy-pool");
+  await untilHealthy(galaxy, 5_000);
+  const journal = await unit.journal("err");
+  demand(journal.includes("slot_second"), "an error in the journal that names the key", journal);
+  return "systemctl reload fails, the journal names the key, the pool serves as before";
+}
+
+/** Does something while more lines stand in the configuration file. */
+async function withConfigured(
+  { pool }: Stage,
+  more: string,
+  act: () => Promise<void>,
+): Promise<void> {
+  await pool.exec(`cp -p ${CONFIG} /tmp/config.kept; echo '${more}' >>${CONFIG}`);
+  try {
+    await act();
+  } finally {
+    await pool.exec(`cp -p /tmp/config.kept ${CONFIG}`);
+  }
 }
 
 async function priorities({ unit }: Stage): Promise<string> {
-  const records = await unit.records();
-  const ours = records.filter(({ message }) => message.startsWith("{"));
-  const wrong = ours.filter(({ priority, message }) => priority !== priorityOf(message));
-  demand(
-    ours.length > 0 && wrong.length === 0,
-    "each line to have the priority of its level",
-    wrong[0],
-  );
-  const kinds = [...new Set(ours.map(({ priority }) => priority))].toSorted();
-  demand(kinds.length > 1, "lines of several priorities", kinds);
-  return `${ours.length} lines of priorities ${kinds.join(", ")}`;
+  const records = (await unit.records()).filter(({ program }) => program === "galaxy-pool");
+  const wrong = records.find(({ priority, message }) => priority !== priorityOf(message));
+  demand(wrong === undefined, "each line to have the priority of its level", wrong);
+  const kinds = [...new Set(records.map(({ priority }) => priority))].toSorted();
+  demand(kinds.includes(PRIORITY.error) && kinds.includes(PRIORITY.info), "errors and news", kinds);
+  return `${records.length} lines of priorities ${kinds.join(", ")}`;
 }
 
-/** Pino's level as a journal's priority. */
+/** What a line's level is for the journal; a refusal is told in words, and is an error. */
 function priorityOf(message: string): number {
+  if (!message.startsWith("{"))
+    return /^galaxy-pool: |^ {2}code: /.test(message) ? PRIORITY.error : PRIORITY.info;
   const { level } = JSON.parse(message) as { level: number };
-  if (level >= 60) return 2;
+  if (level >= 60) return PRIORITY.fatal;
   if (level >= 50) return PRIORITY.error;
   if (level >= 40) return PRIORITY.warning;
-  return level >= 30 ? PRIORITY.info : 7;
+  return level >= 30 ? PRIORITY.info : PRIORITY.debug;
 }
 
 async function killed({ pool, unit, galaxy }: Stage, node: string): Promise<string> {
@@ -126,20 +140,22 @@ async function hangs({ pool, unit, galaxy }: Stage, node: string): Promise<strin
   return `stopped, killed and back in ${seconds(backMs)}; ${table}`;
 }
 
-async function badConfiguration({ pool, unit, galaxy }: Stage): Promise<string> {
-  await pool.exec(`cp -p ${CONFIG} ${CONFIG}.kept; echo 'poot: { slot_second: 7 }' >>${CONFIG}`);
-  const restartsBefore = await unit.restarts();
-  await pool.exec("systemctl restart galaxy-pool", { allowFailure: true });
-  await unit.untilState("failed", 20_000);
-  await Bun.sleep(3_000);
-  const status = await pool.exec("systemctl status galaxy-pool --no-pager", { allowFailure: true });
-  demand((await unit.state()) === "failed", "the unit to stay failed", status.stdout);
-  const again = (await unit.restarts()) - restartsBefore;
-  demand(again <= 0, "no further try", again);
-  demand(status.stdout.includes("slot_second"), "status to name the key", status.stdout);
-  await pool.exec(`mv ${CONFIG}.kept ${CONFIG}; systemctl start galaxy-pool`);
+async function badConfiguration(stage: Stage): Promise<string> {
+  const { pool, unit, galaxy } = stage;
+  let status = "";
+  await withConfigured(stage, WRONG, async () => {
+    await pool.exec("systemctl restart galaxy-pool", { allowFailure: true });
+    await unit.untilState("failed", 20_000);
+    await Bun.sleep(GIVEN_UP_MS);
+    const [state, restarts] = [await unit.state(), await unit.restarts()];
+    demand(state === "failed" && restarts === 0, "no further try", { state, restarts });
+    const shown = await pool.exec("systemctl status galaxy-pool", { allowFailure: true });
+    status = shown.stdout;
+    demand(status.includes("slot_second"), "status to name the key", status);
+  });
+  await pool.exec("systemctl start galaxy-pool");
   await untilHealthy(galaxy, 20_000);
-  return `failed once, ${/status=\S+/.exec(status.stdout)?.[0]}, and says why; starts when mended`;
+  return `failed once (${/status=\S+/.exec(status)?.[0]}), status names the key; starts when mended`;
 }
 
 async function reboots({ pool, unit, galaxy }: Stage, node: string): Promise<string> {

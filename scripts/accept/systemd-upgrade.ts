@@ -25,6 +25,7 @@ export async function upgradeSteps(stage: Stage, node: string): Promise<void> {
     machine: pool,
     line: installLine(stage, ["LOG_LEVEL=DEBUG"]),
     without: [POOL_DATA],
+    isFirst: false,
   });
   await part.step("an upgrade that is tampered with is refused", async (tell) => {
     world.release.setLatest(NEW);
@@ -33,6 +34,9 @@ export async function upgradeSteps(stage: Stage, node: string): Promise<void> {
   });
   await part.step("upgrade: one restart, no tick lost", async (tell) =>
     tell(await upgrades(stage, node)),
+  );
+  await part.step("the node upgrades by the same line", async (tell) =>
+    tell(await nodeUpgrades(stage, node)),
   );
   await part.step("a version that refuses the configuration", async (tell) =>
     tell(await refusesConfig(stage)),
@@ -59,6 +63,17 @@ async function upgrades(stage: Stage, node: string): Promise<string> {
   return `${OLD} → ${NEW}, ${again} start; ${await noTickLost(galaxy, node, from)}`;
 }
 
+async function nodeUpgrades(stage: Stage, node: string): Promise<string> {
+  const { world, node: machine, nodeUnit, galaxy, nodeGalaxy } = stage;
+  const [from, pid] = [slotNow(), await nodeUnit.pid()];
+  const line = world.readme.line("Upgrade and leave", ["curl", "install.sh"]);
+  const { stdout } = await machine.exec(line, { timeoutMs: 120_000 });
+  const { version } = await asked<{ version: string }>(nodeGalaxy, "version");
+  demand(version === NEW && (await nodeUnit.pid()) !== pid, `${NEW} to run`, version);
+  const verified = /\([^)]*verified\)/.exec(stdout)?.[0];
+  return `${OLD} → ${NEW} ${verified}; ${await noTickLost(galaxy, node, from, { gaps: 1 })}`;
+}
+
 async function refusesConfig(stage: Stage): Promise<string> {
   await serveCrafted(stage, REFUSING, REFUSES_CONFIG);
   const said = await expectUnchanged(stage, () => refused(stage, installLine(stage)));
@@ -83,7 +98,7 @@ async function downgrades(stage: Stage): Promise<string> {
   const { world } = stage;
   world.release.setLatest(OLD);
   const said = await expectUnchanged(stage, () => refused(stage, installLine(stage)));
-  demand(/downgrade/i.test(said), "the downgrade to be named", said);
+  demand(/older than/.test(said), "the downgrade to be named", said);
   await typed(stage, withOptions(installLine(stage), ["--allow-downgrade"]));
   await expectVersion(stage, OLD);
   return `${said}; with --allow-downgrade ${OLD} runs`;
@@ -128,7 +143,7 @@ async function serveCrafted(
   spoilt: string,
 ): Promise<void> {
   await pool.exec(`[ -e ${REAL} ] || cp -p /usr/local/bin/galaxy-pool ${REAL}`);
-  const says = `case "$1" in version | --version | -V) echo ${version}; exit 0 ;; esac`;
+  const says = `case "$1" in version) echo '{ "version": "${version}" }'; exit 0 ;; esac`;
   const script = `#!/bin/sh\n${spoilt}\n${says}\nexec ${REAL} "$@"\n`;
   await craftRelease(world.release, version, script);
   world.release.setLatest(version);

@@ -29,7 +29,13 @@ export async function systemdPart(world: World): Promise<void> {
 async function life(stage: Stage): Promise<void> {
   const { part, world, pool } = stage;
   world.release.setLatest(OLD);
-  const trial = { release: world.release, machine: pool, line: installLine(stage), without: [] };
+  const trial = {
+    release: world.release,
+    machine: pool,
+    line: installLine(stage),
+    without: [],
+    isFirst: true,
+  };
   await part.step("an install that is tampered with is refused", async (tell) => {
     tell(await expectRefusals(trial));
     tell(await expectCutsHarmless(trial));

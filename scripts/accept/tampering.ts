@@ -71,16 +71,40 @@ const ATTEMPTS: readonly Attempt[] = [
   },
   {
     name: "full disk",
-    spoil: (_, machine) => machine.exec(FILL),
+    spoil: (_, machine) => machine.exec(fullDisk(BIN, 1000)),
     mend: `umount ${BIN}`,
-    says: /space|full|room/i,
+    says: /space|full|write/i,
+  },
+  {
+    name: "no inode left",
+    spoil: (_, machine) => machine.exec(fullDisk(BIN, 3)),
+    mend: `umount ${BIN}`,
+    says: /space|full/i,
   },
 ];
 
-/** A disk over the folder of the executable that holds what is there and hardly more. */
-const FILL = `mkdir -p /tmp/bin && cp -a ${BIN}/. /tmp/bin/ && \
-mount -t tmpfs -o size=$(($(du -sk ${BIN} | cut -f1) + 512))k,mode=755 tmpfs ${BIN} && \
-cp -a /tmp/bin/. ${BIN}/ && rm -rf /tmp/bin`;
+/** What only a first installation comes across. */
+const FIRST_ATTEMPTS: readonly Attempt[] = [
+  {
+    name: "full disk under the units",
+    spoil: (_, machine) => machine.exec(fullDisk("/etc/systemd/system", 0)),
+    mend: "umount /etc/systemd/system",
+    says: /written|space|full/i,
+  },
+  {
+    name: "full disk under the data",
+    spoil: (_, machine) => machine.exec(fullDisk("/var/lib/private", 1000)),
+    mend: "umount /var/lib/private",
+    says: /space|full|initialise/i,
+  },
+];
+
+/** A disk over a folder that holds what is there, 64 kB more, and some files more. */
+function fullDisk(folder: string, filesMore: number): string {
+  return `mkdir -p /tmp/kept && cp -a ${folder}/. /tmp/kept/ && \
+mount -t tmpfs -o size=$(($(du -sk ${folder} | cut -f1) + 64))k,nr_inodes=$(($(find ${folder} | wc -l) + ${filesMore})),mode=$(stat -c %a ${folder}) tmpfs ${folder} && \
+cp -a /tmp/kept/. ${folder}/ && rm -rf /tmp/kept`;
+}
 
 /** What is tried on a machine, and how to know that nothing happened to it. */
 export interface Trial {
@@ -90,13 +114,16 @@ export interface Trial {
   readonly line: string;
   /** Folders of the service's own, which changes them while it runs. */
   readonly without: readonly string[];
+  /** Nothing is installed yet. */
+  readonly isFirst: boolean;
 }
 
 /** Tries every attempt and compares the disk before and after; answers what was refused. */
 export async function expectRefusals(trial: Trial): Promise<string> {
+  const attempts = trial.isFirst ? [...ATTEMPTS, ...FIRST_ATTEMPTS] : ATTEMPTS;
   let before = await Snapshot.take(trial.machine, trial);
-  for (const attempt of ATTEMPTS) before = await expectRefusal(trial, attempt, before);
-  return `${ATTEMPTS.map(({ name }) => name).join(", ")}: each refused, ${before.size} lines of files and hashes the same`;
+  for (const attempt of attempts) before = await expectRefusal(trial, attempt, before);
+  return `${attempts.map(({ name }) => name).join(", ")}: each refused, ${before.size} lines of files and hashes the same`;
 }
 
 async function expectRefusal(trial: Trial, attempt: Attempt, before: Snapshot): Promise<Snapshot> {
@@ -107,8 +134,8 @@ async function expectRefusal(trial: Trial, attempt: Attempt, before: Snapshot): 
     const line = withEnvironment(trial.line, attempt.environment ?? []);
     const ran = await machine.exec(line, { timeoutMs: RUN_MS, allowFailure: true });
     demand(ran.code !== 0, `${attempt.name} to be refused`, `${ran.stdout}${ran.stderr}`);
-    const errors = ran.stderr.split("\n").filter((said) => said.startsWith("[ERROR]"));
-    const isSaid = errors.some((said) => attempt.says.test(said));
+    const error = ran.stderr.slice(Math.max(0, ran.stderr.indexOf("[ERROR]")));
+    const isSaid = error.startsWith("[ERROR]") && attempt.says.test(error);
     demand(isSaid, `${attempt.name} to be refused with ${attempt.says}`, ran.stderr);
     const bin = await machine.read(`ls -A ${BIN}`);
     demand(!/part|new|tmp/.test(bin), `${attempt.name}: no leftovers in ${BIN}`, bin);

@@ -8,6 +8,8 @@ export interface JournalLine {
   /** 0 is the most urgent, 7 is debug. */
   readonly priority: number;
   readonly message: string;
+  /** Who wrote it: our program, or systemd about it. */
+  readonly program: string;
 }
 
 /** One service on a machine, as its systemd sees it. */
@@ -40,11 +42,12 @@ export class Unit {
   /** Every line of this boot with its priority, as journald keeps it. */
   async records(): Promise<readonly JournalLine[]> {
     const lines = await this.#machine.read(
-      `journalctl -b -u ${this.#name} -o json --output-fields=PRIORITY,MESSAGE --no-pager`,
+      `journalctl -b -u ${this.#name} -o json --output-fields=PRIORITY,MESSAGE,SYSLOG_IDENTIFIER --no-pager`,
     );
     return lines.split("\n").flatMap((line) => {
-      const { PRIORITY, MESSAGE } = JSON.parse(line) as Record<string, unknown>;
-      return typeof MESSAGE === "string" ? [{ priority: Number(PRIORITY), message: MESSAGE }] : [];
+      const { PRIORITY, MESSAGE, SYSLOG_IDENTIFIER } = JSON.parse(line) as Record<string, unknown>;
+      if (typeof MESSAGE !== "string") return [];
+      return [{ priority: Number(PRIORITY), message: MESSAGE, program: String(SYSLOG_IDENTIFIER) }];
     });
   }
 
