@@ -30,6 +30,7 @@ warn() { printf '[WARN]  %s\n' "$1" >&2; }
 # what, why, and what to do
 fatal() {
   printf '[ERROR] %s\n' "$1" >&2
+  SAID=yes
   shift
   for line in "$@"; do [ -z "$line" ] || printf '        %s\n' "$line" >&2; done
   exit 1
@@ -209,7 +210,7 @@ check_join() {
       'Set GALAXY_POOL_URL=HOST:50051 too, or leave the token out to install a pool.'
     return 0
   fi
-  [ -n "$JOIN_URL" ] && POOL_ADDRESS=$(address_of "$JOIN_URL")
+  [ -z "$JOIN_URL" ] || POOL_ADDRESS=$(address_of "$JOIN_URL") || { SAID=yes && exit 1; }
   [ -z "$TOKEN_FILE" ] || [ -n "$TOKEN" ] || TOKEN=$(head -n 1 "$TOKEN_FILE") ||
     fatal "The token file $TOKEN_FILE cannot be read." '' 'Check GALAXY_POOL_TOKEN_FILE.'
   check_token
@@ -368,9 +369,10 @@ prepare_folders() {
     */bin) SHARE=$ROOT${BIN_DIR%/bin}/share ;;
     *) SHARE=$ROOT$BIN_DIR/share ;;
   esac
-  mkdir "$TEMPORARY/files" "$TEMPORARY/kept"
-  : >"$TEMPORARY/undo"
-  printf '%s' "$BIN_FOLDERS" >"$TEMPORARY/folders"
+  if ! { mkdir "$TEMPORARY/files" "$TEMPORARY/kept" && : >"$TEMPORARY/undo" &&
+    printf '%s' "$BIN_FOLDERS" >"$TEMPORARY/folders"; } 2>/dev/null; then
+    fatal "No file can be made in $ROOT$BIN_DIR." "$(free_space "$ROOT$BIN_DIR")" 'Is the disk full? Nothing has been changed.'
+  fi
 }
 
 make_temporary() {
@@ -450,6 +452,8 @@ clean_up() {
   status=$?
   trap - EXIT
   trap '' HUP INT TERM
+  [ "$status" != 1 ] && [ "$status" != 2 ] || [ "$SAID" = yes ] ||
+    warn "The installation ended unexpectedly. $(free_space "${TEMPORARY:-/}")"
   [ -z "$TEMPORARY" ] || {
     [ "$COMMITTED" = yes ] || [ ! -s "$TEMPORARY/undo" ] || put_back
     rm -rf "$TEMPORARY"
@@ -713,7 +717,7 @@ merge_environment() {
       has_word "$done_names" "$name" || environment_line "$name"
       done_names="$done_names $name"
     else
-      printf '%s\n' "$line"
+      printf '%s\n' "$line" || fatal_unwritten
     fi
   done
 }
@@ -726,8 +730,10 @@ environment_line() {
     *[[:cntrl:]]*) fatal "$1 holds a line break or another control character." '' 'Set it to one line of text.' ;;
   esac
   # shellcheck disable=SC2016
-  printf '%s="%s"\n' "$1" "$(printf '%s' "$value" | sed 's/[\\"`$]/\\&/g')"
+  printf '%s="%s"\n' "$1" "$(printf '%s' "$value" | sed 's/[\\"`$]/\\&/g')" || fatal_unwritten
 }
+
+fatal_unwritten() { fatal 'The new environment file cannot be written.' '' "$(free_space "$TEMPORARY") Nothing has been changed."; }
 
 # The new executable reads the configuration in use before anything is changed.
 check_configuration() {
@@ -937,14 +943,22 @@ start() {
   answers "$2" || give_up "$2" "$(head -n 3 "$TEMPORARY/why")"
 }
 
-# Whether the service does its work.
+# Whether the service does its work, within two minutes; one that systemd gave up does not.
 answers() {
   if [ "$1" = node ]; then node_answers; return; fi
-  code=0
-  pool_command health --wait "${HEALTH_WAIT:-120s}" >"$TEMPORARY/why" 2>&1 || code=$?
-  [ "$code" != 0 ] || return 0
-  [ "$code" = 4 ] && [ "$BEFORE" = 4 ] || return 1
-  warn "The pool runs, but is not healthy: $(head -n 3 "$TEMPORARY/why" | tr '\n' ' ')"
+  tries=0
+  while [ "$tries" -lt 24 ]; do
+    code=0
+    pool_command health --wait 5s >"$TEMPORARY/why" 2>&1 || code=$?
+    [ "$code" != 0 ] || return 0
+    if [ "$code" = 4 ] && [ "$BEFORE" = 4 ]; then
+      warn "The pool runs, but is not healthy: $(head -n 3 "$TEMPORARY/why" | tr '\n' ' ')"
+      return 0
+    fi
+    [ "$(systemctl is-active galaxy-pool 2>/dev/null)" != failed ] || return 1
+    tries=$((tries + 1))
+  done
+  return 1
 }
 
 # Asked before the swap: a pool that was unhealthy then (a full disk, say) is no worse for it after.
@@ -958,7 +972,7 @@ node_answers() {
   tries=0
   set -- node status --json
   [ -z "$ROOT" ] || set -- "$@" --data "$NODE_DATA"
-  while [ "$tries" -lt "${NODE_TRIES:-15}" ]; do
+  while [ "$tries" -lt "${INSTALL_GALAXY_NODE_TRIES:-15}" ]; do
     case $(systemctl is-active galaxy-node 2>/dev/null) in
       active) galaxy "$EXECUTABLE" "$@" 2>/dev/null | grep -q '"connected": *true' && return 0 ;;
       failed | inactive) return 1 ;;
@@ -1095,10 +1109,12 @@ set -euf
 umask 077
 export LC_ALL=C
 unset BUN_OPTIONS BUN_BE_BUN
-TEMPORARY='' COMMITTED=no RELOADED=no RESTARTED='' CHANGED='' CHANGED_ROLES='' KEPT=0 BEFORE=0 BIN_FOLDERS='' POOL_ADDRESS=''
+SAID=no TEMPORARY='' COMMITTED=no RELOADED=no RESTARTED='' CHANGED='' CHANGED_ROLES='' KEPT=0 BEFORE=0 BIN_FOLDERS='' POOL_ADDRESS=''
 PROGRESS=no
-[ ! -t 2 ] || PROGRESS=yes
-exec 3>&2
+if [ -t 2 ]; then
+  PROGRESS=yes
+  exec 3>&2
+fi
 trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT

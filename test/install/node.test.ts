@@ -155,7 +155,9 @@ describe("a node", () => {
   test("whose pool is away is installed all the same, and says so", async () => {
     using world = fresh();
     world.write("status", '{\n  "connected": false\n}\n');
-    const { code, stderr } = await world.install({ env: { ...JOIN, NODE_TRIES: "1" } });
+    const { code, stderr } = await world.install({
+      env: { ...JOIN, INSTALL_GALAXY_NODE_TRIES: "1" },
+    });
     expect(code).toBe(0);
     expect(stderr).toContain("The node runs, but is not connected to its pool yet");
   });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -108,9 +108,9 @@ export function systemctl(world: string): string {
   return filled("systemctl.sh", { WORLD: world });
 }
 
-/** Copies a release. */
-export function copyRelease(from: string, to: string): void {
-  cpSync(from, to, { recursive: true });
+/** A stand-in for systemctl that really runs what is installed. */
+export function runningSystemctl(world: string): string {
+  return filled("running-systemctl.sh", { WORLD: world });
 }
 
 function filled(file: string, values: Readonly<Record<string, string>>): string {

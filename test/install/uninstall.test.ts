@@ -12,7 +12,7 @@ async function installed(...environments: Readonly<Record<string, string>>[]): P
   world.publish("1.0.0");
   mkdirSync(join(world.root, "usr/local/share/zsh/site-functions"), { recursive: true });
   for (const env of environments) {
-    const { code } = await world.install({ env: { ...env, NODE_TRIES: "1" } });
+    const { code } = await world.install({ env: { ...env, INSTALL_GALAXY_NODE_TRIES: "1" } });
     expect(code).toBe(0);
   }
   world.services();

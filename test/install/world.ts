@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -142,7 +143,7 @@ export class World implements Disposable {
 
   /** Every file under the root with kind, mode and content: two are equal when nothing was changed. */
   snapshot(): string[] {
-    return existsSync(this.root) ? walk(this.root).sort() : [];
+    return existsSync(this.root) ? walk(realpathSync(this.root)).sort() : [];
   }
 
   [Symbol.dispose](): void {
