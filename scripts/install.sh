@@ -281,7 +281,8 @@ verify_system() {
     command -v "$tool" >/dev/null || fatal "The command $tool is missing." '' "Install it, then run this again."
   done
   [ -n "$FROM" ] || find_downloader
-  [ -z "$FROM" ] || [ -d "$FROM" ] || fatal "The folder $FROM is not there." '' 'Give --from the folder with the files of a release.'
+  [ -z "$FROM" ] || FROM=$(CDPATH='' cd -- "$FROM" 2>/dev/null && pwd) ||
+    fatal "The folder given with --from is not there." '' 'Give the folder with the files of a release.'
   [ -n "$ROOT" ] || verify_systemd
   [ "$DRY" = yes ] || [ -n "$ROOT" ] || [ "$(id -u)" = 0 ] ||
     fatal 'This must run as root.' 'It puts files into /usr/local and /etc, and starts a service.' \
@@ -924,7 +925,7 @@ settle_installed() {
   state=$(systemctl is-active "galaxy-$1" 2>/dev/null) || :
   if [ "$state" = inactive ]; then
     warn "galaxy-$1 is stopped, and stays so: sudo systemctl enable --now galaxy-$1"
-  elif [ "$state" = active ] && ! has_word "$CHANGED_ROLES" "$1" && [ "$SWAPPED" = no ]; then
+  elif [ "$state" = active ] && ! has_word "$CHANGED_ROLES" "$1" && [ "$SWAPPED" = no ] && ! runs_old "$1"; then
     return 0
   elif is_yes "$SKIP_START"; then
     info "galaxy-$1 is not restarted: sudo systemctl restart galaxy-$1"
@@ -934,6 +935,16 @@ settle_installed() {
     RESTARTED="$RESTARTED $1"
     start restart "$1"
   fi
+}
+
+# An installer that was killed may have left the swap done and the restart not.
+runs_old() {
+  if [ "$(systemctl show -p NeedDaemonReload --value "galaxy-$1")" = yes ]; then
+    [ "$DRY" = yes ] || systemctl daemon-reload || :
+    return 0
+  fi
+  case $(readlink "/proc/$(systemctl show -p MainPID --value "galaxy-$1")/exe") in *' (deleted)') return 0 ;; esac
+  return 1
 }
 
 # start VERB ROLE
@@ -1010,6 +1021,7 @@ tell() {
   if ! has_word "$INSTALLED_ROLES" "$ROLE"; then info "$what is installed."
   elif [ "$SWAPPED" = yes ]; then info "$what is installed; before it was ${INSTALLED_VERSION:-another}."
   elif [ -n "$CHANGED_ROLES" ]; then info "$what has its new settings."
+  elif [ -n "$RESTARTED" ]; then info "$what was installed, and is restarted."
   else info "$what is installed; nothing has changed, so nothing was restarted."
   fi
   case :$PATH: in *:$BIN_DIR:*) ;; *) warn "$BIN_DIR is not on your PATH; write $BIN_DIR/galaxy-pool." ;; esac
@@ -1063,7 +1075,7 @@ join_line() {
   [ -z "$PIN" ] || carried="$carried GALAXY_POOL_VERSION=$PIN"
   joining="GALAXY_POOL_URL=$(quoted "$HOST:${grpc_port:-$GRPC_PORT}") GALAXY_POOL_TOKEN=$1"
   if [ -n "$FROM" ]; then
-    printf 'sudo %s sh %s/install.sh --from %s' "$joining" "$FROM" "$FROM"
+    printf 'sudo %s sh %s --from %s' "$joining" "$(quoted "$FROM/install.sh")" "$(quoted "$FROM")"
   else
     where=latest/download
     [ -z "$PIN" ] || where=download/v$PIN
@@ -1071,10 +1083,10 @@ join_line() {
   fi
 }
 
-# Brackets mean something to a shell (and to curl, which then wants them as they are).
+# Brackets, for one, mean something to a shell.
 quoted() {
   case $1 in
-    *[][~%]*) printf "'%s'" "$1" ;;
+    *[!A-Za-z0-9/:._=@+,-]*) printf "'%s'" "$1" ;;
     *) printf '%s' "$1" ;;
   esac
 }

@@ -1,7 +1,10 @@
-import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { World } from "./world.ts";
+
+/** Each test installs several times, in shells that start hundreds of commands. */
+setDefaultTimeout(60_000);
 
 const TOKEN = "GP1.pool.pin.id.secret.crc";
 const JOIN = { GALAXY_POOL_URL: "pool.lan", GALAXY_POOL_TOKEN: TOKEN };
@@ -71,9 +74,9 @@ describe("a node", () => {
     ["https://[2001:db8::1]:8443", "[2001:db8::1]:50051"],
   ])("joins %s at %s", async (url, address) => {
     using world = fresh();
-    const { stdout } = await world.install({ env: { ...JOIN, GALAXY_POOL_URL: url } });
-    expect(stdout).toContain(`Joining the pool at ${address}.`);
-    expect(world.read("var/lib/galaxy-node/node.json")).toContain(`"${address}"`);
+    const env = { ...JOIN, GALAXY_POOL_URL: url };
+    const { stdout } = await world.install({ env, flags: ["--dry-run"] });
+    expect(stdout).toContain(`would join the pool at ${address}: `);
   });
 
   test.each([
@@ -213,10 +216,4 @@ describe("a board that is pool and node", () => {
     expect(world.snapshot()).toEqual(before);
     expect(world.services()).toEqual([]);
   });
-});
-
-test("a sandbox never reaches the real systemd", () => {
-  using world = fresh();
-  writeFileSync(join(world.path, "probe"), "");
-  expect(readFileSync(join(world.path, "bin/systemctl"), "utf8")).toContain(world.path);
 });

@@ -1,7 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { owing, World } from "./world.ts";
+
+/** Each test installs several times, in shells that start hundreds of commands. */
+setDefaultTimeout(60_000);
 
 const JOIN = { GALAXY_POOL_URL: "pool.lan", GALAXY_POOL_TOKEN: "GP1.pool.pin.id.secret.crc" };
 const UNITS = "etc/systemd/system";
