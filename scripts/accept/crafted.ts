@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toHex } from "@/std/bytes.ts";
 import { sha256 } from "@/std/crypto.ts";
@@ -19,6 +19,7 @@ export async function craftRelease(
 ): Promise<void> {
   const from = join(release.file(NEW, "."));
   const to = join(release.file(version, "."));
+  rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from).filter((one) => !one.startsWith("SHA256SUMS")))
     cpSync(join(from, name), join(to, name.replace(NEW, version)));

@@ -7,62 +7,67 @@ interface Shown {
   readonly intervals: readonly {
     readonly from_slot: number;
     readonly slots: string;
-    readonly ticks: number;
   }[];
 }
 
-/** A node's slots in the closed intervals since some moment, as the pool shows them. */
-interface SlotTable {
-  /** A letter a slot: U up, D down, ? unobserved; intervals in which no pool ran are not there. */
-  readonly letters: string;
-  /** How many slots passed, and how many of them were credited. */
-  readonly passed: number;
-  readonly ticks: number;
+/** How things stood with a node's slots before something happened to its pool. */
+export interface Mark {
+  readonly slot: number;
+  /** Slots since the node's first one that were not credited. */
+  readonly missing: number;
 }
 
-/** The slot of the pool's clock that this moment is in; both machines have this host's clock. */
-export function slotNow(slotSeconds = SLOT_SECONDS): number {
-  return Math.floor(Date.now() / 1000 / slotSeconds);
+/** The pool's clock is this host's. */
+function slotNow(): number {
+  return Math.floor(Date.now() / 1000 / SLOT_SECONDS);
 }
 
-/** Waits until the intervals with these slots are closed, and answers what they show. */
-async function tableOf(
-  galaxy: Galaxy,
-  node: string,
-  from: number,
-  to: number,
-  patienceMs: number,
-): Promise<SlotTable> {
-  const look = async (): Promise<readonly Shown["intervals"][number][] | undefined> => {
-    const { intervals } = await asked<Shown>(galaxy, `poot show ${node}`);
-    const end = Math.max(0, ...intervals.map(({ from_slot, slots }) => from_slot + slots.length));
-    return end > to ? intervals : undefined;
-  };
-  const intervals = await until(`slot ${to} to be closed`, look, { withinMs: patienceMs });
-  const touched = intervals.filter(
-    ({ from_slot, slots }) => from_slot + slots.length > from && from_slot <= to,
-  );
-  const [first, last] = [touched[0], touched.at(-1)];
-  return {
-    letters: touched.map(({ slots }) => slots).join(""),
-    passed: first && last ? last.from_slot + last.slots.length - first.from_slot : 0,
-    ticks: touched.reduce((sum, { ticks }) => sum + ticks, 0),
-  };
+/** To be asked before something happens to a pool. */
+export async function markOf(galaxy: Galaxy, node: string): Promise<Mark> {
+  const { missing } = standing(await asked<Shown>(galaxy, `poot show ${node}`));
+  return { slot: slotNow(), missing };
 }
 
 /**
- * No slot since `from` was DOWN, and every one was credited, but for so many `gaps` while the pool was away.
- * Answers the table in one line.
+ * No slot since then was DOWN, and all were credited, but for so many `gaps` while no pool was there.
+ * Waits until a later interval is closed, because that is when the pool learns what the node has proven.
+ * Answers the slots of the time in one line.
  */
 export async function noTickLost(
   galaxy: Galaxy,
   node: string,
-  from: number,
-  { gaps = 0, patienceMs = 40_000 }: { gaps?: number; patienceMs?: number } = {},
+  mark: Mark,
+  { gaps = 0, patienceMs = 45_000 }: { gaps?: number; patienceMs?: number } = {},
 ): Promise<string> {
-  const { letters, passed, ticks } = await tableOf(galaxy, node, from, slotNow(), patienceMs);
-  const seen = `slots ${letters}: ${ticks} of ${passed} credited`;
-  demand(letters !== "" && !letters.includes("D"), "no slot DOWN", seen);
-  demand(ticks >= passed - gaps, `at most ${gaps} slots without credit`, seen);
-  return seen;
+  const to = slotNow();
+  let seen = standing({ credit_total: 0, intervals: [] });
+  const look = async (): Promise<true | undefined> => {
+    const shown = await asked<Shown>(galaxy, `poot show ${node}`);
+    seen = standing(shown, mark.slot);
+    return seen.end > to && seen.missing <= mark.missing + gaps ? true : undefined;
+  };
+  const all = await until("all slots to be credited", look, {
+    withinMs: patienceMs,
+    everyMs: 500,
+  }).catch(() => false);
+  const lost = Math.max(0, seen.missing - mark.missing);
+  const told = `slots ${seen.letters}, ${lost} lost`;
+  demand(all === true, `at most ${gaps} slots without credit`, told);
+  demand(seen.letters !== "" && !seen.letters.includes("D"), "no slot DOWN", told);
+  return told;
+}
+
+/** What all intervals say together, and the letters of those since a slot. */
+function standing(
+  { intervals, credit_total }: Shown,
+  since = 0,
+): { readonly missing: number; readonly end: number; readonly letters: string } {
+  const [first, last] = [intervals[0], intervals.at(-1)];
+  const end = last ? last.from_slot + last.slots.length : 0;
+  const recent = intervals.filter(({ from_slot, slots }) => from_slot + slots.length > since);
+  return {
+    missing: end - (first?.from_slot ?? 0) - credit_total,
+    end,
+    letters: recent.map(({ slots }) => slots).join(""),
+  };
 }

@@ -1,6 +1,6 @@
 import { demand } from "./report.ts";
 import { asked, untilHealthy } from "./scenes.ts";
-import { noTickLost, slotNow } from "./slot-table.ts";
+import { markOf, noTickLost } from "./slot-table.ts";
 import type { Stage } from "./stage.ts";
 
 const CONFIG = "/etc/galaxy-pool/config.yaml";
@@ -38,14 +38,15 @@ async function readmeLines({ world, pool }: Stage): Promise<string> {
   return `${lines.length} lines, each with code 0`;
 }
 
-async function restarts({ world, pool, unit }: Stage): Promise<string> {
-  const pid = await unit.pid();
+async function restarts({ world, pool, unit, galaxy }: Stage, node: string): Promise<string> {
+  const [mark, pid] = [await markOf(galaxy, node), await unit.pid()];
   const startMs = performance.now();
   const line = world.readme.line("Operate", ["systemctl restart"]);
   const code = await pool.read(`${line} && curl -s -o /dev/null -w '%{http_code}' ${READY}`);
+  const took = seconds(performance.now() - startMs);
   demand(code === "200", "/readyz to answer 200 as soon as systemctl returns", code);
   demand((await unit.pid()) !== pid, "a new process");
-  return `drained, stopped, ready again in ${seconds(performance.now() - startMs)}; /readyz ${code}`;
+  return `ready again in ${took}; /readyz ${code}; ${await noTickLost(galaxy, node, mark)}`;
 }
 
 async function reloadsGood(stage: Stage): Promise<string> {
@@ -120,14 +121,14 @@ function priorityOf(message: string): number {
 }
 
 async function killed({ pool, unit, galaxy }: Stage, node: string): Promise<string> {
-  const [from, pid] = [slotNow(), await unit.pid()];
+  const [mark, pid] = [await markOf(galaxy, node), await unit.pid()];
   await pool.exec(`kill -9 ${pid}`);
   const backMs = await unit.untilBack(pid);
-  return `back in ${seconds(backMs)}; ${await noTickLost(galaxy, node, from)}`;
+  return `back in ${seconds(backMs)}; ${await noTickLost(galaxy, node, mark)}`;
 }
 
 async function hangs({ pool, unit, galaxy }: Stage, node: string): Promise<string> {
-  const [from, pid] = [slotNow(), await unit.pid()];
+  const [mark, pid] = [await markOf(galaxy, node), await unit.pid()];
   await pool.exec(`kill -STOP ${pid}`);
   const backMs = await unit.untilBack(pid, WATCHDOG_MS);
   const journal = await unit.journal();
@@ -136,7 +137,7 @@ async function hangs({ pool, unit, galaxy }: Stage, node: string): Promise<strin
     "the journal to name the watchdog",
     journal.slice(-500),
   );
-  const table = await noTickLost(galaxy, node, from, { gaps: HANGING_SLOTS });
+  const table = await noTickLost(galaxy, node, mark, { gaps: HANGING_SLOTS });
   return `stopped, killed and back in ${seconds(backMs)}; ${table}`;
 }
 
@@ -159,13 +160,13 @@ async function badConfiguration(stage: Stage): Promise<string> {
 }
 
 async function reboots({ pool, unit, galaxy }: Stage, node: string): Promise<string> {
-  const from = slotNow();
+  const mark = await markOf(galaxy, node);
   const startMs = performance.now();
   await pool.reboot();
   await unit.untilState("active");
   await untilHealthy(galaxy, 30_000);
   const back = seconds(performance.now() - startMs);
-  return `healthy ${back} after "reboot"; ${await noTickLost(galaxy, node, from, { gaps: 3 })}`;
+  return `healthy ${back} after "reboot"; ${await noTickLost(galaxy, node, mark, { gaps: 3 })}`;
 }
 
 function seconds(ms: number): string {

@@ -3,7 +3,7 @@ import { withOptions } from "./readme.ts";
 import { NEW, OLD } from "./release.ts";
 import { demand } from "./report.ts";
 import { asked, untilHealthy } from "./scenes.ts";
-import { noTickLost, slotNow } from "./slot-table.ts";
+import { markOf, noTickLost } from "./slot-table.ts";
 import { Snapshot } from "./snapshot.ts";
 import { POOL_DATA, type Stage } from "./stage.ts";
 import { installLine, refused, typed } from "./systemd-install.ts";
@@ -53,30 +53,32 @@ export async function upgradeSteps(stage: Stage, node: string): Promise<void> {
 async function upgrades(stage: Stage, node: string): Promise<string> {
   const { world, unit, galaxy } = stage;
   world.release.setLatest(NEW);
-  const [from, pid, begun] = [slotNow(), await unit.pid(), await starts(stage)];
+  const mark = await markOf(galaxy, node);
+  const [pid, begun] = [await unit.pid(), await starts(stage)];
   const line = world.readme.line("Upgrade and leave", ["curl", "install.sh"]);
   await typed(stage, line);
   demand((await unit.pid()) !== pid, "another process");
   const again = (await starts(stage)) - begun;
   demand(again === 1, "one start", again);
   await expectVersion(stage, NEW);
-  return `${OLD} → ${NEW}, ${again} start; ${await noTickLost(galaxy, node, from)}`;
+  return `${OLD} → ${NEW}, ${again} start; ${await noTickLost(galaxy, node, mark)}`;
 }
 
 async function nodeUpgrades(stage: Stage, node: string): Promise<string> {
   const { world, node: machine, nodeUnit, galaxy, nodeGalaxy } = stage;
-  const [from, pid] = [slotNow(), await nodeUnit.pid()];
+  const [mark, pid] = [await markOf(galaxy, node), await nodeUnit.pid()];
   const line = world.readme.line("Upgrade and leave", ["curl", "install.sh"]);
   const { stdout } = await machine.exec(line, { timeoutMs: 120_000 });
   const { version } = await asked<{ version: string }>(nodeGalaxy, "version");
   demand(version === NEW && (await nodeUnit.pid()) !== pid, `${NEW} to run`, version);
   const verified = /\([^)]*verified\)/.exec(stdout)?.[0];
-  return `${OLD} → ${NEW} ${verified}; ${await noTickLost(galaxy, node, from, { gaps: 1 })}`;
+  return `${OLD} → ${NEW} ${verified}; ${await noTickLost(galaxy, node, mark, { gaps: 1 })}`;
 }
 
 async function refusesConfig(stage: Stage): Promise<string> {
   await serveCrafted(stage, REFUSING, REFUSES_CONFIG);
   const said = await expectUnchanged(stage, () => refused(stage, installLine(stage)));
+  demand(/refuses the configuration/.test(said), "the configuration to be named", said);
   await expectVersion(stage, NEW);
   return `${said}; same process, same files`;
 }
@@ -84,14 +86,15 @@ async function refusesConfig(stage: Stage): Promise<string> {
 async function falls(stage: Stage, node: string): Promise<string> {
   const { unit, galaxy, pool } = stage;
   await serveCrafted(stage, FALLING, FALLS);
-  const from = slotNow();
+  const mark = await markOf(galaxy, node);
   const before = await Snapshot.take(pool, { without: [POOL_DATA] });
   const said = await refused(stage, installLine(stage));
+  demand(/does not come up/.test(said), "the new version to be tried", said);
   const changed = before.differences(await Snapshot.take(pool, { without: [POOL_DATA] }));
   demand(changed.length === 0, "the files of the old version", changed.slice(0, 10));
   await unit.untilState("active");
   await expectVersion(stage, NEW);
-  return `${said}; ${NEW} is back; ${await noTickLost(galaxy, node, from, { gaps: 12 })}`;
+  return `${said}; ${NEW} is back; ${await noTickLost(galaxy, node, mark, { gaps: 12 })}`;
 }
 
 async function downgrades(stage: Stage): Promise<string> {
