@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type ConfigKey, typeNameOf } from "@/kernel/config.ts";
-import { type ConfigFlags, knownKeys, loadConfiguration } from "./configuration.ts";
+import { type ConfigFlags, knownKeys, loadConfiguration, requireGood } from "./configuration.ts";
 import { readEnvironmentFile } from "./environment-file.ts";
 import { configOptions } from "./options.ts";
 import { print } from "./output.ts";
@@ -53,6 +53,7 @@ function check(flags: Flags): void {
   const environment =
     flags.envFile === undefined ? process.env : readEnvironmentFile(flags.envFile);
   const { file, fileExists, configuration } = loadConfiguration(flags, environment);
+  requireGood(configuration);
   const set = configuration.keys.filter(({ path }) => configuration.origin(path) !== "default");
   if (flags.json) {
     print.json({ ok: true, file, file_exists: fileExists, keys_set: set.length });

@@ -8,6 +8,7 @@ import {
   flatten,
   type Layer,
 } from "@/kernel/config.ts";
+import { checkSections } from "@/kernel/kernel.ts";
 import { PoolError } from "@/std/errors.ts";
 import { absolute, defaultLocations } from "./locations.ts";
 
@@ -93,6 +94,17 @@ export function loadConfiguration(
   const configuration = configure(keys, layers);
   if (environment["ENV"] === "production") refuseDemo(configuration);
   return { configuration, file, fileExists };
+}
+
+/** The modules this configuration asks for: the database decides. */
+export function modulesFor(configuration: Configuration): ReturnType<typeof poolModules> {
+  const url = String(configuration.value("database.url") ?? "");
+  return poolModules(/^postgres(ql)?:/.test(url) ? "postgres" : "sqlite");
+}
+
+/** Refuses what the modules could not work with, although every key by itself is as it should be. */
+export function requireGood(configuration: Configuration): void {
+  checkSections(modulesFor(configuration), configuration);
 }
 
 /** ENV is `production`, `development` or `test`; anything else is a shell's own use of that name. */

@@ -1,8 +1,12 @@
 import type { Logger } from "pino";
-import { poolModules } from "@/app.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import { VERSION } from "@/std/version.ts";
-import { type ConfigFlags, type LoadedConfiguration, loadConfiguration } from "./configuration.ts";
+import {
+  type ConfigFlags,
+  type LoadedConfiguration,
+  loadConfiguration,
+  modulesFor,
+} from "./configuration.ts";
 import type { Ending } from "./ending.ts";
 import { isUnmade, makeInstallation } from "./init.ts";
 import { openLog } from "./logging.ts";
@@ -74,12 +78,7 @@ function startPool(
   onFatal: (fault: unknown) => void,
 ): Promise<Kernel> {
   const { configuration } = loaded;
-  return Kernel.start(modulesFor(loaded), { log, configuration, onFatal });
-}
-
-function modulesFor({ configuration }: LoadedConfiguration) {
-  const url = String(configuration.value("database.url") ?? "");
-  return poolModules(/^postgres(ql)?:/.test(url) ? "postgres" : "sqlite");
+  return Kernel.start(modulesFor(configuration), { log, configuration, onFatal });
 }
 
 function reloadPool(kernel: Kernel, flags: ConfigFlags, log: Logger): void {

@@ -12,6 +12,12 @@ interface Started {
   readonly reloads: ((config: never) => void)[];
 }
 
+/** Asks every module whether it can work with its section, before anything starts; one refuses. */
+export function checkSections(modules: readonly AnyModule[], configuration: Configuration): void {
+  for (const module of modules)
+    module.check?.(configuration.section(sectionOf(module)) as never, configuration.value);
+}
+
 /** What the kernel is told at the start. */
 export interface KernelOptions {
   readonly log: Logger;
@@ -40,6 +46,7 @@ export class Kernel {
 
   /** Starts all modules, then opens their doors. A failed start stops what had started and throws. */
   static async start(modules: readonly AnyModule[], options: KernelOptions): Promise<Kernel> {
+    checkSections(modules, options.configuration);
     const kernel = new Kernel(options);
     try {
       for (const module of inOrder(modules)) await kernel.#start(module);

@@ -35,6 +35,7 @@ export interface AnyModule {
   /** The public name of its configuration section; its own name when unstated. */
   readonly section?: string;
   readonly schema?: TObject;
+  check?(config: never, value: (path: string) => unknown): void;
   start(services: Services, context: ModuleContext<never>): unknown;
 }
 
@@ -49,6 +50,8 @@ export interface ModuleDefinition<
   readonly provides?: Provided;
   readonly section?: string;
   readonly config?: (t: typeof Type) => Schema;
+  /** Refuses what no schema can say: values that do not fit together, or with this build. Pure. */
+  check?(config: Static<Schema>, value: (path: string) => unknown): void;
   /** Wires; nothing listens before `ready`. Answers the service it provides. */
   start(
     services: Pick<Services, Need>,

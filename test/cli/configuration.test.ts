@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
-import { type ConfigFlags, loadConfiguration } from "@/cli/configuration.ts";
+import { type ConfigFlags, loadConfiguration, requireGood } from "@/cli/configuration.ts";
+import { PoolError } from "@/std/errors.ts";
 
 const HOME = { HOME: "/home/nobody" };
 
@@ -46,6 +47,28 @@ describe("the configuration of a pool", () => {
     expect(
       ["http.port", "registry.max_nodes", "http.secure_port"].map(configuration.value),
     ).toEqual([3001, 4, 1002]);
+  });
+
+  test.each([
+    ["payout.threshold_usdt", "lots"],
+    ["payout.rail", "stellar"],
+    ["payout.approval", "two"],
+    ["poot.tariff.usdt_per_hour", "0.00000001"],
+    ["poot.slot_seconds", "77"],
+    ["registry.health_check_interval", "60"],
+    ["registry.allow_public_registration", "true"],
+    ["server.address", "nowhere"],
+    ["server.tls.enabled", "false"],
+  ])("is refused where only the module that reads %s knows better", (key, value) => {
+    const configuration = load({ set: [`${key}=${value}`] });
+    expect(() => requireGood(configuration)).toThrow(PoolError);
+  });
+
+  test("is good as it comes, and with a server's database", () => {
+    requireGood(load({}));
+    requireGood(load({}, { DATABASE_URL: "postgres://db/pool" }));
+    const wrong = () => requireGood(load({}, { DATABASE_URL: "postgres://a b:/@/" }));
+    expect(refusalCode(wrong)).toBe("config.invalid");
   });
 
   test("reads TOML by its name", () => {

@@ -38,8 +38,11 @@ export const grpc = defineModule({
         }),
       }),
     }),
-  start({ certificates, clock }, { config, log, defer, ready, fatal }) {
+  check(config) {
     if (!config.tls.enabled) throw plainRefused();
+    listenAddress(config.address);
+  },
+  start({ certificates, clock }, { config, log, defer, ready, fatal }) {
     const server = new GrpcServer({
       certificates,
       clock,

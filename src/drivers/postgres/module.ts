@@ -10,8 +10,10 @@ export const postgres = defineModule({
   provides: "database",
   section: "database",
   config: databaseSettings,
+  check({ url }) {
+    if (!URL.canParse(url)) throw urlRefused();
+  },
   async start({ clock }, { config, log, defer, fatal }) {
-    if (!URL.canParse(config.url)) throw urlRefused();
     const database = await openPostgres({
       url: config.url,
       clock,

@@ -4,7 +4,7 @@ import { defineModule } from "@/kernel/module.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Rail, RailBatch } from "@/ports/rail.ts";
 import { sameBytes } from "@/std/bytes.ts";
-import { isRefusal } from "@/std/errors.ts";
+import { isRefusal, PoolError } from "@/std/errors.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -57,10 +57,21 @@ function problemWithAddress(address: string): string | undefined {
   }
 }
 
+function otherRail(rail: string): PoolError {
+  return new PoolError(
+    "invalid",
+    "config.unsupported",
+    `payout.rail is ${rail}, but this build pays over manual only; set it to manual.`,
+  );
+}
+
 /** Provides `rail`: payments by hand, from files in the data folder. */
 export const manualRail = defineModule({
   name: "manual",
   needs: ["files"],
   provides: "rail",
+  check(_, value) {
+    if (value("payout.rail") !== "manual") throw otherRail(String(value("payout.rail")));
+  },
   start: ({ files }) => createManualRail(files),
 });

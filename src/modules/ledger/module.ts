@@ -59,6 +59,7 @@ export const ledger = defineModule({
         }),
       }),
     }),
+  check: ({ tariff }) => void tariffTermsOf(tariff),
   async start(services, context) {
     const { database, clock, http, metrics, checks, events, registry, poot } = services;
     const { config, log, reloaded, ready, defer } = context;

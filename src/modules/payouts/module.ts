@@ -76,12 +76,13 @@ export const payouts = defineModule({
         description: "Payments one batch may hold; the longest due come first.",
       }),
     }),
+  check: (config) => void settingsOf(config),
   async start(services, context) {
-    const { database, clock, http, grpc, metrics, checks, ledger, poot, rail } = services;
+    const { database, clock, http, grpc, metrics, checks, ledger, poot } = services;
     const { config, log, ready } = context;
     await database.migrate(PAYOUT_MIGRATIONS);
     ledger.bookBy({ feePermille: config.fee_permille, maturitySeconds: config.maturity_seconds });
-    const service = await Payouts.open({ ...services, log, terms: settingsOf(config, rail.id) });
+    const service = await Payouts.open({ ...services, log, terms: settingsOf(config) });
     http.mount(payoutRoutes({ ...services, payouts: service }), payoutAccess);
     http.mount(addressRoutes({ ...services, addresses: service.addresses }), addressAccess);
     grpc.serve(RegistryService, "node", payoutRpcs({ ...services, payouts: service }));

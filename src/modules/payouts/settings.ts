@@ -7,25 +7,17 @@ import type { PayoutSettings } from "./parts.ts";
 export interface PayoutConfig {
   readonly threshold_usdt: string | number;
   readonly interval_seconds: number;
-  readonly rail: string;
   readonly approval: string;
   readonly batch_payments_max: number;
 }
 
 /** The settings of a section; refuses what this build cannot do (`config.unsupported`). */
-export function settingsOf(config: PayoutConfig, rail: string): PayoutSettings {
+export function settingsOf(config: PayoutConfig): PayoutSettings {
   if (parseApproval(config.approval).type !== "none") {
     throw new PoolError(
       "invalid",
       "config.unsupported",
       `payout.approval is ${config.approval}, but this build has one operator and no second person to ask; set it to none.`,
-    );
-  }
-  if (config.rail !== rail) {
-    throw new PoolError(
-      "invalid",
-      "config.unsupported",
-      `payout.rail is ${config.rail}, but this build pays over ${rail} only; set it to ${rail}.`,
     );
   }
   return {

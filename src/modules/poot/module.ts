@@ -58,6 +58,9 @@ export const poot = defineModule({
         description: "For the demo: allows slots of one second.",
       }),
     }),
+  check({ interval_seconds, slot_seconds, demo }) {
+    slotsPerInterval(interval_seconds, slot_seconds, demo ? 1 : 5);
+  },
   async start(services, context) {
     const { database, clock, http, grpc, checks, events, registry, access, authority } = services;
     const { interval_seconds, slot_seconds, demo } = context.config;

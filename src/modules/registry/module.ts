@@ -6,7 +6,7 @@ import { poolAccess, poolRoutes } from "./pool-routes.ts";
 import { nodeAccess, nodeRoutes } from "./routes.ts";
 import { registryRpcs } from "./rpc.ts";
 import { Registry } from "./service.ts";
-import { settingsOf } from "./settings.ts";
+import { requireSameInterval, settingsOf } from "./settings.ts";
 import { REGISTRY_MIGRATIONS } from "./table.ts";
 
 declare module "@/kernel/module.ts" {
@@ -56,6 +56,9 @@ export const registry = defineModule({
         }),
       ),
     }),
+  check(config, value) {
+    requireSameInterval(settingsOf(config).healthCheckSeconds, Number(value("poot.slot_seconds")));
+  },
   async start(services, { config, reloaded }) {
     const { database, http, grpc, metrics } = services;
     await database.migrate(REGISTRY_MIGRATIONS);

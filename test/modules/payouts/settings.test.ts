@@ -7,7 +7,6 @@ import { type PayoutConfig, settingsOf } from "@/modules/payouts/settings.ts";
 const config: PayoutConfig = {
   threshold_usdt: "10.0",
   interval_seconds: 3_600,
-  rail: "manual",
   approval: "none",
   batch_payments_max: 100,
 };
@@ -15,7 +14,7 @@ const tariff = { usdt_per_hour: "0.01", weights: {}, daily_budget_usdt: "off" };
 
 describe("the settings of payouts", () => {
   test("are read exactly", () => {
-    const settings = settingsOf({ ...config, threshold_usdt: 2.5 }, "manual");
+    const settings = settingsOf({ ...config, threshold_usdt: 2.5 });
     expect(settings).toEqual({ thresholdMicro: 2_500_000n, intervalMs: 3_600_000, itemsMax: 100 });
   });
 
@@ -23,12 +22,11 @@ describe("the settings of payouts", () => {
     ["a threshold of seven decimals", { threshold_usdt: "10.0000001" }, "config.invalid"],
     ["a threshold that is no number", { threshold_usdt: "ten" }, "config.invalid"],
     ["a threshold below nothing", { threshold_usdt: "-1" }, "config.invalid"],
-    ["a rail that is not built in", { rail: "stellar" }, "config.unsupported"],
     ["approval by a second person", { approval: "always" }, "config.unsupported"],
     ["approval above an amount", { approval: "above:100" }, "config.unsupported"],
     ["approval by a word nobody knows", { approval: "maybe" }, "payout.approval_malformed"],
   ])("%s is refused", (_, change, code) => {
-    expect(refusalCode(() => settingsOf({ ...config, ...change }, "manual"))).toBe(code);
+    expect(refusalCode(() => settingsOf({ ...config, ...change }))).toBe(code);
   });
 });
 
