@@ -103,6 +103,18 @@ describe("the plain listener", () => {
     expect(heard).toStartWith("HTTP/1.1 404");
   });
 
+  test.each([
+    ["HTTP/1.0 without a host", "HTTP/1.0\r\n"],
+    ["an empty host", "HTTP/1.1\r\nHost:\r\nConnection: close\r\n"],
+    ["a host that is none", "HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n"],
+  ])("answers %s as any other", async (_, rest) => {
+    expect(await sendRaw(url, `GET /health ${rest}\r\n`)).toStartWith("HTTP/1.1 200");
+    expect(await sendRaw(url, `HEAD /health ${rest}\r\n`)).toStartWith("HTTP/1.1 200");
+    expect(await sendRaw(url, `GET /nothing?at=://localhost/health ${rest}\r\n`)).toStartWith(
+      "HTTP/1.1 404",
+    );
+  });
+
   test("takes a chunked body, and refuses a large one as any other", async () => {
     const send = (body: string) =>
       sendRaw(

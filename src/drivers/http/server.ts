@@ -159,8 +159,8 @@ export class HttpServer implements Http {
 
   /** Answers one request, whatever it is. */
   async answer(request: Request, origin: Origin): Promise<Response> {
-    if (request.method === "HEAD") return this.#answerHead(request, origin);
     if (pathStart(request.url) < PATH_FROM) return this.#answerShortHost(request, origin);
+    if (request.method === "HEAD") return this.#answerHead(request, origin);
     let response: Response;
     try {
       const visit = await this.#admit(request, origin);
@@ -299,7 +299,9 @@ function answerOf(answer: Answer, headers: Record<string, string> = {}): Respons
   return Response.json(answer.body ?? null, { status: answer.status, headers });
 }
 
+/** Where a request names no host, or none that could be one, Bun gives the path alone. */
 function pathStart(url: string): number {
+  if (url.startsWith("/")) return 0;
   return url.indexOf("/", url.indexOf("://") + 3);
 }
 
