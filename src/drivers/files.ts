@@ -15,7 +15,7 @@ import { defineModule } from "@/kernel/module.ts";
 import type { Files } from "@/ports/files.ts";
 import { assert } from "@/std/assert.ts";
 import { utf8 } from "@/std/bytes.ts";
-import { giveToOwnerOf, makeOwnedFolder } from "./disk/owner.ts";
+import { giveToOwnerOf, makeOwnedFolder, refuseLinksOfOthers } from "./disk/owner.ts";
 import { refusing } from "./disk/refusals.ts";
 
 declare module "@/kernel/module.ts" {
@@ -52,7 +52,9 @@ export function openFiles(folder: string): Files {
 function within(root: string, path: string): string {
   const relative = normalize(path);
   assert(!relative.startsWith("..") && !relative.startsWith("/"), `${path} leaves the data folder`);
-  return join(root, relative);
+  const whole = join(root, relative);
+  refuseLinksOfOthers(root, whole);
+  return whole;
 }
 
 function readOrNothing(file: string): Uint8Array | undefined {

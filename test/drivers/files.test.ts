@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chownSync, lstatSync, readdirSync, statSync, symlinkSync } from "node:fs";
+import { chownSync, lchownSync, lstatSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
@@ -103,12 +103,19 @@ describe("the data folder", () => {
       await database.close();
     });
 
-    test("gives away nothing that a link in it leads to", () => {
+    test("is not left by a link of theirs, only by one of root", () => {
       using folder = theirs();
       using elsewhere = temporaryFolder();
-      symlinkSync(elsewhere.path, join(folder.path, "keys"));
-      openFiles(folder.path).write("keys/new", "");
-      expect(ownerOf(join(elsewhere.path, "new")).uid).toBe(0);
+      const files = openFiles(folder.path);
+      const link = join(folder.path, "keys");
+      symlinkSync(elsewhere.path, link);
+      files.write("keys/kept", "");
+      expect(ownerOf(join(elsewhere.path, "kept")).uid).toBe(0);
+      lchownSync(link, OWNER.uid, OWNER.gid);
+      expect(refusalCode(() => files.write("keys/new", ""))).toBe("data.denied");
+      expect(refusalCode(() => files.write("keys/deeper/new", ""))).toBe("data.denied");
+      expect(refusalCode(() => files.remove("keys/kept"))).toBe("data.denied");
+      expect(readdirSync(elsewhere.path)).toEqual(["kept"]);
     });
 
     test("is root's own where root makes it", () => {

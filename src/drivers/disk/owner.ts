@@ -1,5 +1,6 @@
-import { fchownSync, lchownSync, mkdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { fchownSync, lchownSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import { PoolError } from "@/std/errors.ts";
 
 /**
  * What root makes in somebody else's folder belongs to that somebody: a command typed with sudo must
@@ -26,6 +27,27 @@ export function makeOwnedFolder(folder: string): string | undefined {
     }
   });
   return first;
+}
+
+/**
+ * In somebody else's folder root goes to `path` by folders and by links of root alone: a link that the
+ * service put there may lead anywhere, and root may write and remove there (`data.denied`).
+ */
+export function refuseLinksOfOthers(root: string, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  let folder = root;
+  for (const part of dirname(path).slice(root.length).split(sep).filter(Boolean)) {
+    folder = join(folder, part);
+    const found = lstatSync(folder, { throwIfNoEntry: false });
+    if (found?.isSymbolicLink() && found.uid !== 0) throw linkOfOthers(folder, found.uid);
+  }
+}
+
+function linkOfOthers(link: string, uid: number): PoolError {
+  const message =
+    `${link} is a link that uid ${uid} put there; root does not follow it. ` +
+    "Find out how it came there, and put the folder back in its place.";
+  return new PoolError("denied", "data.denied", message);
 }
 
 /** Some file systems know no owners, and some roots may not give away: then it stays as it is. */
