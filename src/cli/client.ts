@@ -151,7 +151,8 @@ function localToken(dataDir: string): string {
   }
 }
 
-function requireUrl(url: string): string {
+/** The address as it was typed, or a refusal of what cannot be one. */
+export function requireUrl(url: string): string {
   if (/^https?:\/\/[^/\s]/i.test(url) && URL.canParse(url)) return url;
   const message = `"${url}" is no address of a pool; write http://host:port or https://host:port.`;
   throw new PoolError("invalid", "cli.invalid", message);
@@ -177,9 +178,14 @@ async function jsonIn<T>(answer: Response, url: string): Promise<T> {
   try {
     return JSON.parse(text) as T;
   } catch (error) {
-    const message = `What answers at ${url} is no galaxy-pool: it does not speak JSON. Check --url.`;
-    throw new PoolError("unavailable", "cli.not_a_pool", message, {}, error);
+    throw notAPool(url, "it does not speak JSON", error);
   }
+}
+
+/** Something else listens there. */
+export function notAPool(url: string, why: string, cause?: unknown): PoolError {
+  const message = `What answers at ${url} is no galaxy-pool: ${why}. Check --url.`;
+  return new PoolError("unavailable", "cli.not_a_pool", message, {}, cause);
 }
 
 async function refusalOf(answer: Response): Promise<PoolError> {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { isRefusal, type PoolError } from "@/std/errors.ts";
-import { Client, localUrl } from "./client.ts";
+import { Client, localUrl, notAPool, requireUrl } from "./client.ts";
 import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
 import { configOptions, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
@@ -39,6 +39,7 @@ export function healthCommand(program: Command, outcome: Outcome): void {
 
 async function health(flags: Flags): Promise<number> {
   const waitMs = flags.wait === undefined ? 0 : durationMs("--wait", flags.wait);
+  if (flags.url !== undefined) requireUrl(flags.url);
   const view = await healthWithin(flags, waitMs);
   if (flags.json) print.json({ ...view });
   else tell(view);
@@ -61,12 +62,22 @@ async function healthWithin(flags: Flags, waitMs: number): Promise<HealthView> {
 async function ask(flags: Flags): Promise<HealthView | PoolError> {
   const url = flags.url ?? localUrl(loadConfiguration(flags).configuration);
   try {
-    const { body } = await new Client(url, undefined).peek<HealthView>("/health");
-    return body;
+    const { body } = await new Client(url, undefined).peek<unknown>("/health");
+    return isHealth(body) ? body : notAPool(url, "it says nothing of its health");
   } catch (error) {
     if (isRefusal(error) && error.kind === "unavailable") return error;
     throw error;
   }
+}
+
+function isHealth(body: unknown): body is HealthView {
+  const { status, version, checks } = (body ?? {}) as Partial<HealthView>;
+  if (typeof status !== "string" || typeof version !== "string") return false;
+  return typeof checks === "object" && checks !== null && Object.values(checks).every(isCheck);
+}
+
+function isCheck(check: unknown): boolean {
+  return typeof check === "object" && check !== null && "ok" in check && "detail" in check;
 }
 
 function tell({ status, version, checks }: HealthView): void {

@@ -57,6 +57,19 @@ describe("health", () => {
     expect([ran.code, ran.stderr]).toEqual([3, expect.stringContaining("cli.unreachable")]);
   });
 
+  test.each([
+    ["another program's JSON", { ok: true }, "cli.not_a_pool"],
+    ["no object", null, "cli.not_a_pool"],
+    ["checks that are none", { status: "healthy", version: "1", checks: [null] }, "cli.not_a_pool"],
+    ["a refusal", { code: "http.busy", detail: "Later." }, "cli.not_a_pool"],
+  ])("ends with 3 where %s answers", async (_, body, code) => {
+    using other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(body) });
+    for (const form of [[], ["--json"]]) {
+      const ran = await typed("health", "--url", other.url.href, ...form);
+      expect([ran.code, ran.stderr]).toEqual([3, expect.stringContaining(code)]);
+    }
+  });
+
   test("waits until the pool is there and well", async () => {
     using home = temporaryFolder();
     let asked = 0;

@@ -33,6 +33,8 @@ describe("the command line", () => {
     ["a level there is none of", ["node", "run", "--log-level", "loud", "--data", "DATA"]],
     ["an address that is none", ["node", "list", "--url", "foo", "--token", "x"]],
     ["an address without a host", ["node", "list", "--url", "http://", "--token", "x"]],
+    ["an address that is none, for health", ["health", "--url", "foo"]],
+    ["an address without a host, for health", ["health", "--url", "http://"]],
     ["a count that is none", ["token", "create", "--uses", "many", "--pool", "p", ...NOBODY]],
     ["a time that is none", ["token", "create", "--ttl", "soon", "--pool", "p", ...NOBODY]],
     ["a shell there is none of", ["completion", "cmd"]],
