@@ -6,6 +6,7 @@ import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
 
 const TIMEOUT_MS = 15_000;
 const TOKEN_FILE = "operator.token";
+const OPERATOR_TOKEN = /^gpo_[a-z2-7]{26}$/;
 /** Where `serve` leaves the addresses it listens on, in the data folder. */
 export const LISTENING_FILE = "listening.json";
 
@@ -134,21 +135,27 @@ function listeningUrl(dataDir: string): string | undefined {
   }
 }
 
+/**
+ * The folder is the service's, and root may ask: whatever else stands in that file, or behind a link in
+ * its place, is not sent to the address that the same folder names.
+ */
 function localToken(dataDir: string): string {
   const path = join(dataDir, TOKEN_FILE);
   try {
-    return readFileSync(path, "utf8").trim();
+    const token = readFileSync(path, "utf8").trim();
+    if (OPERATOR_TOKEN.test(token)) return token;
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const why = isMissing ? "does not exist" : "cannot be read by this user";
-    throw new PoolError(
-      "denied",
-      "cli.no_token",
-      `The operator's token ${path} ${why}. Run as the user who owns the pool (sudo), run "galaxy-pool init" first, or give --url and --token.`,
-      {},
-      error,
-    );
+    throw noToken(path, isMissing ? "does not exist" : "cannot be read by this user", error);
   }
+  throw noToken(path, "holds no token");
+}
+
+function noToken(path: string, why: string, cause?: unknown): PoolError {
+  const message =
+    `The operator's token ${path} ${why}. Run as the user who owns the pool (sudo), ` +
+    'run "galaxy-pool init" first, or give --url and --token.';
+  return new PoolError("denied", "cli.no_token", message, {}, cause);
 }
 
 /** The address as it was typed, or a refusal of what cannot be one. */
