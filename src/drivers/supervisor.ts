@@ -104,18 +104,27 @@ class Systemd implements Supervisor, Disposable {
     this.#tell(`STOPPING=1\n${statusOf(line)}`);
   }
 
+  /** It asks again soon after a no: a stall may spoil one answer and still leave patience. */
   feedWhile(isServing: () => boolean | Promise<boolean>): () => void {
     if (!(this.#watchdogMs > 0)) return () => {};
-    let isAsking = false;
+    let [isAsking, isOver] = [false, false];
+    let cancelSoon = (): void => {};
     const feed = async (): Promise<void> => {
       if (isAsking) return;
       isAsking = true;
       const isFine = await this.#isFine(isServing);
       isAsking = false;
+      cancelSoon();
       if (isFine) this.#socket.send(FEED);
+      else if (!isOver) cancelSoon = this.#clock.after(this.#watchdogMs / 30, () => void feed());
     };
     void feed();
-    return this.#clock.every(this.#watchdogMs / 3, () => void feed());
+    const cancel = this.#clock.every(this.#watchdogMs / 3, () => void feed());
+    return () => {
+      isOver = true;
+      cancel();
+      cancelSoon();
+    };
   }
 
   [Symbol.dispose](): void {

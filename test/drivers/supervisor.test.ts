@@ -186,6 +186,24 @@ describe("the watchdog", () => {
     expect(fed(at)).toBe(1);
   });
 
+  test("is fed soon after a knock that a stall of half its patience spoilt", async () => {
+    using at = world(WATCHED);
+    using supervisor = at.open();
+    let isFine = true;
+    const stop = supervisor.feedWhile(() => isFine);
+    await settled();
+    isFine = false;
+    await at.clock.pass(WATCHDOG_MS / 3);
+    isFine = true;
+    expect(fed(at)).toBe(1);
+    await at.clock.pass(WATCHDOG_MS / 30);
+    expect(fed(at)).toBe(1);
+    isFine = false;
+    await at.clock.pass(WATCHDOG_MS, 1_000);
+    stop();
+    expect(at.clock.waiting).toBe(0);
+  });
+
   test.each([
     ["is another process's", { ...WATCHED, WATCHDOG_PID: "1" }],
     ["is none", {}],
