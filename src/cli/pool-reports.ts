@@ -42,7 +42,8 @@ export function reportReady(kernel: Kernel, isEnding: () => boolean): Disposable
   };
   reports.defer(kernel.service("clock").every(STATUS_EVERY_MS, tell));
   const door = localDoor(kernel.service("http").urls().plain);
-  const isServing = () => isEnding() || door === undefined || opens(door);
+  const isServing = async () =>
+    isEnding() || door === undefined || (await opens(door)) || isEnding();
   reports.defer(supervisor.feedWhile(isServing));
   return reports;
 }
