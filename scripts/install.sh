@@ -862,12 +862,17 @@ initialise() {
   if [ "$DRY" = yes ]; then would 'make keys, CA, operator token and a pool: galaxy-pool init'; return 0; fi
   make_data_folder pool
   make_folder "$ROOT/etc/galaxy-pool" 755
+  config=$ROOT/etc/galaxy-pool/config.yaml
+  [ -e "$config" ] && begun=no || begun=yes
   set -- init --json
-  [ -z "$ROOT" ] || set -- "$@" --config "$ROOT/etc/galaxy-pool/config.yaml" --data "$ROOT/var/lib/galaxy-pool"
-  ( umask 022 && galaxy "$EXECUTABLE" "$@" ) >"$TEMPORARY/init.json" 2>"$TEMPORARY/why" ||
+  [ -z "$ROOT" ] || set -- "$@" --config "$config" --data "$ROOT/var/lib/galaxy-pool"
+  ( umask 022 && galaxy "$EXECUTABLE" "$@" ) >"$TEMPORARY/init.json" 2>"$TEMPORARY/why" || {
+    # It writes a first configuration before anything else.
+    [ "$begun" = no ] || rm -f "$config"
     fatal 'The pool cannot be initialised.' "$(head -n 5 "$TEMPORARY/why")" 'Correct this, then run this again.'
+  }
   # The service reads it as its own user; secrets belong in galaxy-pool.env.
-  chmod 644 "$ROOT/etc/galaxy-pool/config.yaml"
+  chmod 644 "$config"
   info 'The pool is initialised: keys, CA, operator token.'
 }
 

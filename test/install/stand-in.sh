@@ -31,10 +31,10 @@ case $words in
     cp "$environment" "$world/checked.env"
     ;;
   init)
-    [ ! -e "$world/init-fails" ] || { echo 'galaxy-pool: the data folder has vanished' >&2; exit 1; }
     mkdir -p "$data" "${config%/*}"
-    echo secret >"$data/operator.token"
     echo "data_dir: $data" >"$config"
+    [ ! -e "$world/init-fails" ] || { echo 'galaxy-pool: the data folder has vanished' >&2; exit 1; }
+    echo secret >"$data/operator.token"
     printf '{\n  "ca_pin": "pinpinpin",\n  "created": true\n}\n'
     ;;
   'token create') printf '{\n  "token_id": "x",\n  "token": "GP1.pool.pin.id.secret.crc"\n}\n' ;;
