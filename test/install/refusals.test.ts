@@ -10,6 +10,8 @@ setDefaultTimeout(60_000);
 
 const NAME = `galaxy-pool-1.1.0-linux-${ARCHITECTURE}`;
 
+const ENDLESS_BYTES = 200_000_000;
+
 interface Tampering {
   /** What is wrong with the release 1.1.0 that an installed 1.0.0 finds. */
   readonly tamper?: (world: World) => void;
@@ -217,12 +219,19 @@ const CASES: Readonly<Record<string, Tampering>> = {
     without: ["curl"],
     says: "The server sends us away from https",
   },
-  "an answer without an end": {
+  "a list that is too long": {
     tamper: (at) => {
       at.answer = (name) =>
         name.endsWith("SHA256SUMS") ? new Response("x".repeat(1_100_000)) : undefined;
     },
     says: "SHA256SUMS cannot be fetched.",
+  },
+  "a server that wants to be asked again tomorrow": {
+    tamper: (at) => {
+      const headers = { "retry-after": "86400" };
+      at.answer = () => new Response("busy", { status: 503, headers });
+    },
+    says: "The requested URL returned error: 503",
   },
   "a server that is not there": {
     env: { INSTALL_GALAXY_BASE_URL: "http://127.0.0.1:1" },
@@ -301,6 +310,20 @@ describe("the installer refuses, and changes nothing:", () => {
   );
 });
 
+test.each([
+  ["curl", []],
+  ["wget", ["curl"]],
+])("an answer without an end does not fill the disk, with %s", async (_, without) => {
+  restore();
+  let sent = 0;
+  world.answer = () => new Response(endless((bytes) => (sent += bytes)));
+  const { code, stderr } = await world.install({ path: world.pathWithout(without) });
+  expect(code).toBe(1);
+  expect(stderr).toContain("The answer is larger than 1000000 bytes.");
+  expect(sent).toBeLessThan(ENDLESS_BYTES);
+  expect(world.snapshot()).toEqual(installed);
+});
+
 describe("on this machine itself the installer", () => {
   test("wants systemd, and names what to do without", async () => {
     restore();
@@ -321,6 +344,17 @@ function recipe(version: string) {
     keys: world.keys,
     baseUrl: world.baseUrl,
   };
+}
+
+/** A body whose length no header says, and which only ends so that a failing test does. */
+function endless(tell: (bytes: number) => number): ReadableStream<Uint8Array> {
+  const chunk = new Uint8Array(1_000_000);
+  return new ReadableStream({
+    pull: (controller) => {
+      controller.enqueue(chunk);
+      if (tell(chunk.length) >= ENDLESS_BYTES) controller.close();
+    },
+  });
 }
 
 type Line = readonly [string, string];
