@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { knownKeys } from "@/cli/configuration.ts";
 import { EXIT } from "@/cli/refusals.ts";
@@ -110,6 +110,11 @@ describe.each(UNITS)("%s", (unit) => {
     expect(never).toEqual(unit === "galaxy-node.service" ? [EXIT.done, ...always] : always);
     expect(valuesOf(text, "Restart")).toEqual(["always"]);
     expect(valuesOf(text, "StartLimitIntervalSec")).toEqual(["0"]);
+  });
+
+  test("may execute its own executable, also where that lies below /var", () => {
+    const [executable = ""] = valuesOf(text, "ExecStart").join("").split(" ");
+    expect(valuesOf(text, "ExecPaths")).toEqual([dirname(executable)]);
   });
 
   test("leaves no core file, and takes the variables that steer the runtime away", () => {
