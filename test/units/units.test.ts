@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { knownKeys } from "@/cli/configuration.ts";
 import { EXIT } from "@/cli/refusals.ts";
@@ -112,9 +112,10 @@ describe.each(UNITS)("%s", (unit) => {
     expect(valuesOf(text, "StartLimitIntervalSec")).toEqual(["0"]);
   });
 
-  test("may execute its own executable, also where that lies below /var", () => {
-    const [executable = ""] = valuesOf(text, "ExecStart").join("").split(" ");
-    expect(valuesOf(text, "ExecPaths")).toEqual([dirname(executable)]);
+  test("forbids execution only where it may write: elsewhere that would let it write", () => {
+    const [folder] = valuesOf(text, "StateDirectory");
+    const writable = ["/tmp", "/var/tmp", "/dev/shm", `/var/lib/private/${folder}`];
+    expect(valuesOf(text, "NoExecPaths").join(" ").split(" ")).toEqual(writable);
   });
 
   test("leaves no core file, and takes the variables that steer the runtime away", () => {
