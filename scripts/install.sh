@@ -1046,10 +1046,11 @@ tell_node() {
   info 'See how it does: sudo galaxy-pool node status'
 }
 
+# The file is the service's, and this is root: nothing else than an address is taken from it.
 tell_pool() {
   listening=$ROOT/var/lib/galaxy-pool/listening.json
-  if [ ! -e "$listening" ]; then info 'The pool does not run: sudo systemctl start galaxy-pool'; return 0; fi
-  plain=$(sed -n 's/.*"plain":\["\([^"]*\)".*/\1/p' "$listening" | sed 's/0\.0\.0\.0/127.0.0.1/; s/\[::\]/[::1]/')
+  if [ ! -f "$listening" ]; then info 'The pool does not run: sudo systemctl start galaxy-pool'; return 0; fi
+  plain=$(sed -n 's|.*"plain":\["\(http://[][0-9A-Za-z.:]*\)".*|\1|p' "$listening" | sed 's/0\.0\.0\.0/127.0.0.1/; s/\[::\]/[::1]/')
   secure_port=$(sed -n 's/.*"secure":\["[^"]*:\([0-9]*\)".*/\1/p' "$listening")
   grpc_port=$(sed -n 's/.*"grpc":"[^"]*:\([0-9]*\)".*/\1/p' "$listening")
   HOST=$(host_address)

@@ -1,5 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { World } from "./world.ts";
 
@@ -206,6 +213,24 @@ describe("a rerun", () => {
       "galaxy-pool-uninstall",
     ]);
   });
+});
+
+test("what the service says of its address is no option to a command of root", async () => {
+  using world = fresh();
+  await world.install();
+  const written = join(world.path, "written-by-root");
+  const option = `-K${world.path}/options`;
+  put(
+    world,
+    "../options/api/v1/authority",
+    `proto = "=all"\nnext\nproto = "=all"\nurl = "${world.baseUrl}/latest/download/SHA256SUMS"\noutput = "${written}"\n`,
+  );
+  put(world, "var/lib/galaxy-pool/listening.json", JSON.stringify({ plain: [option] }));
+  const { code, stdout } = await world.install();
+  expect(code).toBe(0);
+  expect(stdout).toContain("CA fingerprint: unknown");
+  expect(stdout).not.toContain(option);
+  expect(existsSync(written)).toBe(false);
 });
 
 describe("the environment", () => {
