@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Refusal } from "./refusal.ts";
 
@@ -11,6 +11,8 @@ export interface Bundled {
   readonly license: string;
   /** The files of it that came in, from its folder. */
   readonly files: readonly string[];
+  /** The packages its makers put inside those files, as the source maps beside them say. */
+  readonly holds: readonly string[];
 }
 
 const PACKAGE = /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/;
@@ -50,5 +52,19 @@ function packageAt(folder: string, path: string, files: readonly string[]): Bund
   };
   const { name, version, license, licenses = [] } = manifest;
   const spelled = typeof license === "string" ? license : (license?.type ?? licenses[0]?.type);
-  return { path, name, version, license: spelled ?? "", files: [...files].sort() };
+  const holds = heldIn(files.map((file) => join(folder, path, `${file}.map`)));
+  return { path, name, version, license: spelled ?? "", files: [...files].sort(), holds };
+}
+
+function heldIn(maps: readonly string[]): readonly string[] {
+  const sources = maps.filter(existsSync).flatMap((map) => {
+    const { sources: named = [] } = JSON.parse(readFileSync(map, "utf8")) as { sources?: string[] };
+    return named;
+  });
+  const names = sources.flatMap((source) => {
+    const after = source.split("node_modules/").at(-1) ?? "";
+    const [name] = /^(@[^/]+\/)?[^/]+/.exec(after) ?? [];
+    return after === source || name === undefined ? [] : [name];
+  });
+  return [...new Set(names)].sort();
 }

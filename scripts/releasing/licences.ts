@@ -35,7 +35,9 @@ export function thirdPartyLicences(folder: string, packages: readonly Bundled[])
     `galaxy-pool is MIT licensed. Its executables also hold these ${packages.length} packages and\n` +
     "the runtime they are run by, Bun. Each is listed with its licence and its text.\n";
   const list = packages.map(({ name, version, license }) => `${name} ${version}  ${license}\n`);
-  const texts = packages.map((one) => section(titleOf(one), textOf(folder, one)));
+  const texts = packages.map((one) =>
+    section(titleOf(one), `${textOf(folder, one)}${heldBy(one)}`),
+  );
   const bun = section(`Bun ${Bun.version}  MIT and others`, bunLicences());
   return [head, "\n", ...list, ...texts, bun].join("");
 }
@@ -68,6 +70,12 @@ function textOf(folder: string, one: Bundled): string {
   const supplement = SUPPLEMENTS[one.name];
   if (supplement !== undefined) return readFileSync(join(TEXTS, supplement), "utf8");
   throw new Refusal(`${one.name} ${one.version} (${one.license}) comes without its licence text.`);
+}
+
+function heldBy({ holds }: Bundled): string {
+  return holds.length === 0
+    ? ""
+    : `\n\nIts files hold parts of these packages: ${holds.join(", ")}.\n`;
 }
 
 function titleOf({ name, version, license }: Bundled): string {

@@ -17,6 +17,7 @@ interface Component {
   name: string;
   group?: string;
   version?: string;
+  components?: readonly object[];
 }
 
 const TOOL = join(
@@ -48,9 +49,26 @@ export async function sbomOf(packages: string, bundled: readonly Bundled[]): Pro
 function completed(sbom: Sbom, bundled: readonly Bundled[]): Sbom {
   const { tools } = sbom.metadata;
   if (tools?.components) tools.components = tools.components.filter(({ name }) => name !== "npm");
-  const held = new Set(bundled.map((one) => `${one.name}@${one.version}`));
-  for (const one of sbom.components) one.scope = held.has(nameOf(one)) ? "required" : "excluded";
+  const held = new Map(bundled.map((one) => [`${one.name}@${one.version}`, one.holds]));
+  for (const one of sbom.components) {
+    const inside = held.get(nameOf(one));
+    one.scope = inside ? "required" : "excluded";
+    if (inside && inside.length > 0)
+      one.components = inside.map((name) => componentInside(nameOf(one), name));
+  }
   return { ...sbom, components: [...sbom.components, bunComponent() as unknown as Component] };
+}
+
+/** A package inside the files of another; which version, its makers do not say. */
+function componentInside(owner: string, name: string): object {
+  const [short = name, group] = name.split("/").reverse();
+  return {
+    type: "library",
+    ...(group === undefined ? {} : { group }),
+    name: short,
+    "bom-ref": `${owner}|${name}`,
+    purl: `pkg:npm/${name.replace("@", "%40")}`,
+  };
 }
 
 /** Refuses an SBOM that breaks its schema or does not name a package of the executable. */

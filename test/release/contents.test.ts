@@ -68,6 +68,24 @@ describe("the SBOM", () => {
     });
   });
 
+  test("names what a package carries inside its files, in versions nobody tells", () => {
+    const { components } = JSON.parse(sbom);
+    const [ui] = components.filter(({ name }: { name: string }) => name === "swagger-ui-dist");
+    expect(ui.components).toContainEqual({
+      type: "library",
+      name: "react",
+      "bom-ref": `swagger-ui-dist@${ui.version}|react`,
+      purl: "pkg:npm/react",
+    });
+    expect(ui.components).toContainEqual(
+      expect.objectContaining({
+        group: "@babel",
+        name: "runtime",
+        purl: "pkg:npm/%40babel/runtime",
+      }),
+    );
+  });
+
   test.each([
     ["lacks a package of the executable", "tslib", "The SBOM does not name tslib@"],
     ["breaks the schema", undefined, "The SBOM breaks its schema: "],
@@ -96,6 +114,8 @@ describe("the licence list", () => {
     expect([...mapped].filter((one) => !known.some(({ at }) => at === one))).toEqual([]);
     expect(known.filter(({ text }) => !/copyright|warrant/i.test(text))).toEqual([]);
     expect(texts.get(`Bun ${Bun.version}  MIT and others`)).toMatch(/JavaScriptCore.*LGPL-2/);
+    const ui = known.find(({ at }) => at.startsWith("swagger-ui-dist@"))?.text ?? "";
+    expect(ui).toMatch(/parts of these packages: .* dompurify, .* react, .* zenscroll\.\s*$/s);
   });
 
   test.each([
@@ -118,7 +138,14 @@ describe("the licence list", () => {
   ])("is refused for a package %s", (_, license, said) => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "stranger"));
-    const stranger = { path: "stranger", name: "stranger", version: "1.0.0", license, files: [] };
+    const stranger = {
+      path: "stranger",
+      name: "stranger",
+      version: "1.0.0",
+      license,
+      files: [],
+      holds: [],
+    };
     expect(() => thirdPartyLicences(folder.path, [stranger])).toThrow(said);
   });
 });
