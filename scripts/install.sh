@@ -155,11 +155,14 @@ check_options() {
   [ -n "$FROM" ] || check_base_url
 }
 
-is_version() { printf '%s\n' "$1" | grep -Eqx '[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[0-9A-Za-z.-]+)?'; }
+is_version() {
+  case $1 in *[!0-9A-Za-z.-]*) return 1 ;; esac
+  printf '%s\n' "$1" | grep -Eqx '[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(-[0-9A-Za-z.-]+)?'
+}
 
 check_base_url() {
   case $BASE_URL in
-    *[!]A-Za-z0-9:/._~%@+,=[-]*) fatal "The base URL \"$BASE_URL\" has a character no URL of ours has." '' 'Write it like https://HOST/FOLDER.' ;;
+    *[!][A-Za-z0-9:/._~%@+,=-]*) fatal "The base URL \"$BASE_URL\" has a character no URL of ours has." '' 'Write it like https://HOST/FOLDER.' ;;
     https://?*) return 0 ;;
     http://?*) is_loopback "$BASE_URL" || is_yes "$INSECURE_URL" || fatal \
       "The base URL $BASE_URL is not https." \
@@ -237,7 +240,7 @@ address_of() {
   esac
   case $1 in https://*) port=$GRPC_PORT ;; esac
   case $host$port in
-    *[!]A-Za-z0-9:._%[-]*) host='' ;;
+    *[!][A-Za-z0-9:._%-]*) host='' ;;
   esac
   case $port in
     '' | *[!0-9]* | ??????*) host='' ;;
@@ -392,7 +395,8 @@ $BIN_FOLDERS"
 lock() {
   if command -v flock >/dev/null; then
     exec 9<"$1"
-    flock -n 9 || fatal 'Another installation is running.' '' 'Wait until it has ended, then run this again.'
+    # Shells of the Korn family give a command no descriptor above 2 unless told.
+    flock -n 9 9<&9 || fatal 'Another installation is running.' '' 'Wait until it has ended, then run this again.'
   fi
   find "$1" -maxdepth 1 -type d -name '.galaxy-pool-install.*' -exec rm -rf {} + 2>/dev/null || :
 }

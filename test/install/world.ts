@@ -34,6 +34,8 @@ interface Asked {
   readonly path?: string;
   /** Default: the script of the release that is served. */
   readonly script?: string;
+  /** Default: sh. */
+  readonly shell?: readonly string[];
 }
 
 /** A sandboxed machine: a root folder, stand-ins for systemd, and a server with releases. */
@@ -81,12 +83,22 @@ export class World implements Disposable {
   /** Runs install.sh of the newest release, piped, as root of the sandbox. */
   install(asked: Asked = {}): Promise<Ran> {
     const script = asked.script ?? readFileSync(join(this.latest, "install.sh"), "utf8");
-    return this.run(["sh", "-s", "--", ...(asked.flags ?? [])], asked, script);
+    return this.run(
+      [...(asked.shell ?? ["sh"]), "-s", "--", ...(asked.flags ?? [])],
+      asked,
+      script,
+    );
   }
 
   /** Runs the uninstall script that was installed. */
-  uninstall(flags: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-    return this.run([join(this.root, "usr/local/bin/galaxy-pool-uninstall"), ...flags], { env });
+  uninstall(
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    shell: readonly string[] = [],
+  ): Promise<Ran> {
+    return this.run([...shell, join(this.root, "usr/local/bin/galaxy-pool-uninstall"), ...flags], {
+      env,
+    });
   }
 
   /** A PATH with all tools an installer may use but some. */
