@@ -94,12 +94,18 @@ export class Client {
 /** Names of this machine that no proxy is asked for, whatever the environment says of proxies. */
 const OURSELVES = ["127.0.0.1", "localhost", "::1", "::", "0.0.0.0"];
 
-/** Keeps what is said to the pool of this machine on this machine. */
-export function sparingProxies(environment: NodeJS.ProcessEnv = process.env): void {
+/** Keeps what is said to the pool of this machine, also at an address of its own, on this machine. */
+export function sparingProxies(url?: string, environment: NodeJS.ProcessEnv = process.env): void {
   const spared = environment["no_proxy"] ?? environment["NO_PROXY"] ?? "";
-  const names = new Set([...spared.split(",").map((name) => name.trim()), ...OURSELVES]);
+  const own =
+    url !== undefined && URL.canParse(url) ? [withoutBrackets(new URL(url).hostname)] : [];
+  const names = new Set([...spared.split(",").map((name) => name.trim()), ...OURSELVES, ...own]);
   names.delete("");
   for (const name of ["NO_PROXY", "no_proxy"]) environment[name] = [...names].join(",");
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** The client of the pool the flags name: `--url` and `--token`, or the local one with its token file. */
@@ -116,10 +122,15 @@ export function openClient(
   return new Client(localUrl(configuration), token ?? localToken(dataDir));
 }
 
-/** Where the pool of this machine answers: as it said itself, or as it is configured. */
+/** Where the pool of this machine answers: as it said itself, or as it is configured. No proxy is asked. */
 export function localUrl(configuration: Configuration): string {
   const said = listeningUrl(String(configuration.value("storage.data_dir")));
-  if (said !== undefined) return said;
+  const url = said ?? configuredUrl(configuration);
+  sparingProxies(url);
+  return url;
+}
+
+function configuredUrl(configuration: Configuration): string {
   const address = String(configuration.value("http.address"));
   return `http://${address.includes(":") ? `[${address}]` : address}:${configuration.value("http.port")}`;
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Kernel } from "@/kernel/kernel.ts";
-import { LISTENING_FILE } from "./client.ts";
+import { LISTENING_FILE, sparingProxies } from "./client.ts";
 
 const STATUS_EVERY_MS = 30_000;
 const DOOR_MS = 5_000;
@@ -42,6 +42,7 @@ export function reportReady(kernel: Kernel, isEnding: () => boolean): Disposable
   };
   reports.defer(kernel.service("clock").every(STATUS_EVERY_MS, tell));
   const door = localDoor(kernel.service("http").urls().plain);
+  sparingProxies(door);
   const isServing = async () =>
     isEnding() || door === undefined || (await opens(door)) || isEnding();
   reports.defer(supervisor.feedWhile(isServing));

@@ -6,10 +6,10 @@ import { temporaryFolder } from "#test/support/folder.ts";
 
 const CHECKS = { database: { ok: false, detail: "the disk is full" } };
 
-function poolThatIs(status: () => string) {
+function poolThatIs(status: () => string, hostname = "127.0.0.1") {
   return Bun.serve({
     port: 0,
-    hostname: "127.0.0.1",
+    hostname,
     fetch: () => {
       const said = status();
       const body = { status: said, version: "1.2.3", checks: CHECKS };
@@ -43,11 +43,14 @@ describe("health", () => {
     expect((await typed("health", "--data", home.path)).code).toBe(0);
   });
 
-  test("asks no proxy about this machine", async () => {
-    using pool = poolThatIs(() => "healthy");
+  test.each(["127.0.0.1", "127.0.0.2"])("asks no proxy about this machine at %s", async (host) => {
+    using pool = poolThatIs(() => "healthy", host);
+    using home = temporaryFolder();
+    const listening = JSON.stringify({ plain: [`http://${host}:${pool.port}`] });
+    writeFileSync(join(home.path, "listening.json"), listening);
     process.env["http_proxy"] = "http://127.0.0.1:9";
-    const ran = await typed("health", "--url", pool.url.href).finally(() => {
-      delete process.env["http_proxy"];
+    const ran = await typed("health", "--data", home.path).finally(() => {
+      for (const name of ["http_proxy", "no_proxy", "NO_PROXY"]) delete process.env[name];
     });
     expect(ran.code).toBe(0);
   });
