@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { boardPart } from "./accept/board.ts";
+import { containerPart } from "./accept/container.ts";
 import { Readme } from "./accept/readme.ts";
 import { RELEASE_URL, Release } from "./accept/release.ts";
 import { Part } from "./accept/report.ts";
@@ -22,34 +24,15 @@ const USAGE = `usage: scripts/acceptance --harness FOLDER [options]
 
 As root, with the Debian packages the harness names, minisign and openssh-client.`;
 
-type PartRun = (world: World) => Promise<void>;
-
-/** Parts are loaded when they run, so that one that is not there yet hurts no other. */
-const PARTS: ReadonlyMap<string, () => Promise<PartRun>> = new Map([
-  ["systemd", async () => systemdPart],
-  ["board", () => loaded("board", "boardPart")],
-  ["container", () => loaded("container", "containerPart")],
+const PARTS: ReadonlyMap<string, (world: World) => Promise<void>> = new Map([
+  ["systemd", systemdPart],
+  ["board", boardPart],
+  ["container", containerPart],
 ]);
 
-async function loaded(name: string, exported: string): Promise<PartRun> {
-  const part: Record<string, PartRun | undefined> = await import(
-    join(import.meta.dir, "accept", `${name}.ts`)
-  );
-  const run = part[exported];
-  if (!run) throw new Error(`${name}.ts has no ${exported}`);
-  return run;
-}
-
 async function accept(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      harness: { type: "string" },
-      only: { type: "string" },
-      release: { type: "string" },
-      keep: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const values = wished();
+  if (values === undefined) return told(USAGE, 2);
   if (values.help) return told(USAGE, 0);
   const names = values.only?.split(",") ?? [...PARTS.keys()];
   const strange = names.find((name) => !PARTS.has(name));
@@ -61,6 +44,18 @@ async function accept(): Promise<number> {
     return await runParts(names, { harness: resolve(values.harness), keep: values.keep, release });
   } finally {
     await release.close(values.keep);
+  }
+}
+
+/** What the command line says; undefined when it cannot be understood. */
+function wished() {
+  const [text, flag] = [{ type: "string" }, { type: "boolean", default: false }] as const;
+  try {
+    return parseArgs({
+      options: { harness: text, only: text, release: text, keep: flag, help: flag },
+    }).values;
+  } catch {
+    return undefined;
   }
 }
 
@@ -79,8 +74,7 @@ async function runParts(
     },
   };
   for (const name of names) {
-    const run = await PARTS.get(name)?.();
-    await run?.(world);
+    await PARTS.get(name)?.(world);
   }
   for (const part of begun) console.log(part.summary());
   return begun.length >= names.length && begun.every(({ failures }) => failures === 0) ? 0 : 1;

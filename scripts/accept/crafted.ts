@@ -6,7 +6,8 @@ import { spawned } from "./machine.ts";
 import { NEW, type Release } from "./release.ts";
 import { demand } from "./report.ts";
 
-const NAMESPACE = "galaxy-pool-release";
+/** What signatures of releases are for. */
+export const NAMESPACE = "galaxy-pool-release";
 
 /**
  * A properly signed release whose executable for x64 is this shell script: a new version that is broken

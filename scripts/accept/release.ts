@@ -63,6 +63,11 @@ export class Release {
     return keysIn(this.folder);
   }
 
+  /** A file of what `latest` is now. */
+  latestBytes(name: string): Uint8Array {
+    return this.bytes(this.#latest, name);
+  }
+
   /** Says which version `latest` is. */
   setLatest(version: string): void {
     this.#latest = version;

@@ -42,6 +42,7 @@ async function life(stage: Stage): Promise<void> {
   });
   const joinLine = await installSteps(stage);
   const node = await joinSteps(stage, joinLine);
+  if (node === "") return;
   await operateSteps(stage, node);
   await profileSteps(stage, node);
   await upgradeSteps(stage, node);

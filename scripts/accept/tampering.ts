@@ -1,4 +1,8 @@
-import type { Machine } from "./machine.ts";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NAMESPACE } from "./crafted.ts";
+import { type Machine, spawned } from "./machine.ts";
 import { withEnvironment } from "./readme.ts";
 import { OLD, type Release } from "./release.ts";
 import { demand } from "./report.ts";
@@ -54,6 +58,14 @@ const ATTEMPTS: readonly Attempt[] = [
     says: /signature|SHA256SUMS/i,
   },
   {
+    name: "signature of a stranger",
+    spoil: async (release) => {
+      const signature = await signedByStranger(release);
+      release.alter(SIGNATURES, () => signature);
+    },
+    says: /signature/i,
+  },
+  {
     name: "nothing to check it with",
     spoil: (_, machine) => machine.exec("mv /usr/bin/ssh-keygen /tmp/ssh-keygen"),
     mend: "mv /tmp/ssh-keygen /usr/bin/ssh-keygen",
@@ -93,9 +105,9 @@ const FIRST_ATTEMPTS: readonly Attempt[] = [
   },
   {
     name: "full disk under the data",
-    spoil: (_, machine) => machine.exec(fullDisk("/var/lib/private", 1000)),
+    spoil: (_, machine) => machine.exec(fullDisk("/var/lib/private", 3)),
     mend: "umount /var/lib/private",
-    says: /space|full|initialise/i,
+    says: /initialise/i,
   },
 ];
 
@@ -166,6 +178,20 @@ export async function expectCutsHarmless(trial: Trial, version = OLD): Promise<s
   const changed = before.differences(await Snapshot.take(machine, trial));
   demand(changed.length === 0, "a cut script to change nothing", changed.slice(0, 10));
   return `cut at ${points.length + 2} points of ${length} bytes: nothing fetched, nothing changed`;
+}
+
+/** The sums as they are, signed the right way with a key that is not ours. */
+async function signedByStranger(release: Release): Promise<Uint8Array> {
+  const folder = mkdtempSync(join(tmpdir(), "galaxy-stranger-"));
+  try {
+    const [key, sums] = [join(folder, "key"), join(folder, "SHA256SUMS")];
+    writeFileSync(sums, release.latestBytes("SHA256SUMS"));
+    await spawned(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
+    await spawned(["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", key, sums]);
+    return readFileSync(`${sums}.sig`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Another program in a sound archive. */
