@@ -20,7 +20,7 @@ SIGNER='release@galaxy-pool'
 NAMESPACE='galaxy-pool-release'
 GRPC_PORT=50051
 SEED_NAMES='NODE_MANAGEMENT_PORT DATABASE_URL MAX_NODES_PER_POOL PAYOUT_THRESHOLD_USDT POOT_CALCULATION_INTERVAL PAYOUT_PROCESSING_INTERVAL LOG_LEVEL'
-UNSAVED_NAMES='GALAXY_POOL_URL GALAXY_POOL_TOKEN GALAXY_POOL_TOKEN_FILE GALAXY_POOL_VERSION GALAXY_POOL_CONFIG GALAXY_POOL_DATA'
+UNSAVED_NAMES='GALAXY_POOL_URL GALAXY_POOL_TOKEN GALAXY_POOL_TOKEN_FILE GALAXY_POOL_VERSION GALAXY_POOL_CONFIG GALAXY_POOL_DATA GALAXY_POOL_STORAGE_DATA_DIR'
 
 # --- saying things ---
 
@@ -374,7 +374,7 @@ prepare_folders() {
     *) SHARE=$ROOT$BIN_DIR/share ;;
   esac
   if ! { mkdir "$TEMPORARY/files" "$TEMPORARY/kept" && : >"$TEMPORARY/undo" &&
-    printf '%s' "$BIN_FOLDERS" >"$TEMPORARY/folders"; } 2>/dev/null; then
+    printf '%s' "$BIN_FOLDERS" >"$TEMPORARY/folders" && go_on && note_fresh; } 2>/dev/null; then
     fatal "No file can be made in $ROOT$BIN_DIR." "$(free_space "$ROOT$BIN_DIR")" 'Is the disk full? Nothing has been changed.'
   fi
 }
@@ -391,14 +391,39 @@ $BIN_FOLDERS"
   TEMPORARY=$(mktemp -d "$ROOT$1/.galaxy-pool-install.XXXXXX" 2>/dev/null) || { TEMPORARY='' && return 1; }
 }
 
-# One at a time. What an installer that was killed left behind goes.
+# One at a time. What an installer that was killed left behind goes, once it is of no use any more.
 lock() {
   if command -v flock >/dev/null; then
     exec 9<"$1"
     # Shells of the Korn family give a command no descriptor above 2 unless told.
     flock -n 9 9<&9 || fatal 'Another installation is running.' '' 'Wait until it has ended, then run this again.'
   fi
-  find "$1" -maxdepth 1 -type d -name '.galaxy-pool-install.*' -exec rm -rf {} + 2>/dev/null || :
+  LEFT=''
+  # shellcheck disable=SC2044
+  for left in $(find "$1" -maxdepth 1 -type d -name '.galaxy-pool-install.*' 2>/dev/null); do
+    if [ -s "$left/undo" ] || [ -s "$left/folders" ]; then LEFT="$LEFT $left"; else rm -rf "$left"; fi
+  done
+}
+
+# An installer that was killed had begun to change things: what it had not come to is for this run.
+go_on() {
+  for left in $LEFT; do
+    cat "$left/folders" >>"$TEMPORARY/folders"
+    sed 's/^[^ ]* //' "$left/undo" | while read -r path; do rm -f "$path.new" "$path.old"; done
+    find "$left" -mindepth 1 -depth ! -name undo ! -name folders ! -name fresh -exec rm -rf {} +
+    # shellcheck disable=SC2013
+    for role in $(cat "$left/fresh"); do
+      others=''
+      for one in $INSTALLED_ROLES; do [ "$one" = "$role" ] || others="$others $one"; done
+      INSTALLED_ROLES=$others
+    done
+  done
+}
+
+note_fresh() {
+  for role in $ROLES; do
+    has_word "$INSTALLED_ROLES" "$role" || printf '%s\n' "$role"
+  done >"$TEMPORARY/fresh"
 }
 
 free_space() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { printf "%d MB are free on %s.", $4 / 1024, $6 }' || :; }
@@ -456,7 +481,9 @@ would() { printf '[INFO]  would %s\n' "$1"; }
 clean_up() {
   status=$?
   trap - EXIT
-  trap '' HUP INT TERM
+  trap '' HUP INT TERM PIPE
+  # Nothing ends the way back: not a full disk, and not a terminal that is gone.
+  set +e
   [ "$status" != 1 ] && [ "$status" != 2 ] || [ "$SAID" = yes ] ||
     warn "The installation ended unexpectedly. $(free_space "${TEMPORARY:-/}")"
   [ -z "$TEMPORARY" ] || {
@@ -471,15 +498,14 @@ clean_up() {
 
 # The last change is undone first.
 put_back() {
-  sed '1!G;h;$!d' "$TEMPORARY/undo" >"$TEMPORARY/undone"
-  while read -r kind path; do
+  sed '1!G;h;$!d' "$TEMPORARY/undo" | while read -r kind path; do
     case $kind in
       remove) rm -f "$path" ;;
       folder) rmdir "$path" 2>/dev/null || : ;;
       tree) [ -e "$path/node.json" ] || [ -e "$path/operator.token" ] || rm -rf "$path" ;;
       *) { ln "$TEMPORARY/kept/$kind" "$path.old" 2>/dev/null || cp -p "$TEMPORARY/kept/$kind" "$path.old"; } && mv -f "$path.old" "$path" ;;
     esac || printf '[ERROR] %s could not be put back.\n' "$path" >&2
-  done <"$TEMPORARY/undone"
+  done
   [ "$RELOADED" = no ] || systemctl daemon-reload || :
   for role in $RESTARTED; do
     if systemctl restart "galaxy-$role" && answers "$role"; then
@@ -719,8 +745,8 @@ collect_names() {
     eval "value=\${$name:-}"
     [ -z "$value" ] || has_word "$UNSAVED_NAMES" "$name" || NAMES="$NAMES $name"
   done
-  [ -z "${GALAXY_POOL_CONFIG:-}${GALAXY_POOL_DATA:-}" ] ||
-    warn 'GALAXY_POOL_CONFIG and GALAXY_POOL_DATA are not used: the service has /etc/galaxy-pool/config.yaml and /var/lib/galaxy-pool.'
+  [ -z "${GALAXY_POOL_CONFIG:-}${GALAXY_POOL_DATA:-}${GALAXY_POOL_STORAGE_DATA_DIR:-}" ] ||
+    warn 'GALAXY_POOL_CONFIG, GALAXY_POOL_DATA and GALAXY_POOL_STORAGE_DATA_DIR are not used: the service has /etc/galaxy-pool/config.yaml and /var/lib/galaxy-pool.'
 }
 
 merge_environment() {
@@ -914,7 +940,7 @@ settle_services() {
     [ "$DRY" = yes ] || info "The files are in $ROOT; nothing is started."
     return 0
   fi
-  if [ "$DRY" = no ] && [ -n "$CHANGED_ROLES" ]; then
+  if [ "$DRY" = no ] && [ -n "$CHANGED_ROLES$LEFT" ]; then
     RELOADED=yes
     systemctl daemon-reload || fatal 'systemd does not take the new unit.' '' 'See: journalctl -b -n 20'
   fi
@@ -922,6 +948,9 @@ settle_services() {
     if has_word "$INSTALLED_ROLES" "$role"; then settle_installed "$role"; else settle_fresh "$role"; fi
   done
   COMMITTED=yes
+  # From here on the next run has nothing to go on with.
+  # shellcheck disable=SC2086
+  [ "$DRY" = yes ] || rm -rf "$TEMPORARY/undo" $LEFT
 }
 
 settle_fresh() {
@@ -934,6 +963,7 @@ settle_fresh() {
   COMMITTED=yes BEFORE=4
   if is_yes "$SKIP_START"; then info "galaxy-$1 is not started: sudo systemctl start galaxy-$1"
   elif [ "$DRY" = yes ]; then would "start galaxy-$1"
+  elif [ -n "$LEFT" ]; then start restart "$1"
   else start start "$1"
   fi
 }
@@ -942,7 +972,7 @@ settle_installed() {
   state=$(systemctl is-active "galaxy-$1" 2>/dev/null) || :
   if [ "$state" = inactive ]; then
     warn "galaxy-$1 is stopped, and stays so: sudo systemctl enable --now galaxy-$1"
-  elif [ "$state" = active ] && ! has_word "$CHANGED_ROLES" "$1" && [ "$SWAPPED" = no ] && ! runs_old "$1"; then
+  elif [ "$state" = active ] && ! has_word "$CHANGED_ROLES" "$1" && [ "$SWAPPED" = no ] && [ -z "$LEFT" ] && ! runs_old "$1"; then
     return 0
   elif is_yes "$SKIP_START"; then
     info "galaxy-$1 is not restarted: sudo systemctl restart galaxy-$1"
@@ -1139,7 +1169,7 @@ set -euf
 umask 077
 export LC_ALL=C
 unset BUN_OPTIONS BUN_BE_BUN
-SAID=no TEMPORARY='' COMMITTED=no RELOADED=no RESTARTED='' CHANGED='' CHANGED_ROLES='' KEPT=0 BEFORE=0 BIN_FOLDERS='' POOL_ADDRESS=''
+SAID=no TEMPORARY='' LEFT='' COMMITTED=no RELOADED=no RESTARTED='' CHANGED='' CHANGED_ROLES='' KEPT=0 BEFORE=0 BIN_FOLDERS='' POOL_ADDRESS=''
 PROGRESS=no
 if [ -t 2 ]; then
   PROGRESS=yes
@@ -1149,6 +1179,7 @@ trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 141' PIPE
 read_environment
 read_options "$@"
 check_options

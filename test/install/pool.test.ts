@@ -267,7 +267,14 @@ describe("the environment", () => {
 
   test("never holds the token, nor where a release came from", async () => {
     using world = fresh();
-    await world.install({ env: { GALAXY_POOL_VERSION: "1.0.0", GALAXY_POOL_DATA: "/mnt" } });
+    const { stderr } = await world.install({
+      env: {
+        GALAXY_POOL_VERSION: "1.0.0",
+        GALAXY_POOL_DATA: "/mnt",
+        GALAXY_POOL_STORAGE_DATA_DIR: "/mnt",
+      },
+    });
+    expect(stderr).toContain("are not used: the service has");
     expect(world.read(ENVIRONMENT)).not.toMatch(/GALAXY_POOL_/);
   });
 

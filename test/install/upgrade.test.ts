@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { putTool, standIn } from "./release.ts";
 import { World } from "./world.ts";
@@ -115,6 +115,16 @@ describe("an upgrade", () => {
     putTool(join(world.root, "usr/local/bin"), "galaxy-pool", standIn(world.path, installed));
     const { stderr } = await world.install({ flags: ["--dry-run"] });
     expect(stderr.includes("is older than")).toBe(older);
+  });
+
+  test("whose reader goes away is taken back", async () => {
+    using world = await outdated();
+    const before = withoutTimes(world);
+    world.write("install.sh", readFileSync(join(world.latest, "install.sh"), "utf8"));
+    const deaf = "{ sh ./install.sh 2>&1; echo $? >code; } | head -n 1";
+    await world.run(["sh", "-c", deaf], {});
+    expect(readFileSync(join(world.path, "code"), "utf8")).not.toBe("0\n");
+    expect(withoutTimes(world)).toEqual(before);
   });
 
   test("ended by a signal is taken back", async () => {
