@@ -95,7 +95,31 @@ data_folders() {
 
 has_data() { [ -n "$(data_folders "$1")" ]; }
 
-is_initialised() { [ -e "$ROOT/var/lib/galaxy-$1/operator.token" ] || [ -e "$ROOT/var/lib/galaxy-$1/node.key" ]; }
+is_initialised() {
+  for file in operator.token pool.db node.key node.json; do
+    [ ! -e "$ROOT/var/lib/galaxy-$1/$file" ] || return 0
+  done
+  [ "$1" = pool ] && [ -n "$(data_elsewhere)" ]
+}
+
+# The folder the configuration names, when it is not the one the installer made.
+data_elsewhere() {
+  named=$(sed -n 's/^[[:space:]]*data_dir:[[:space:]]*//p' "$ROOT/etc/galaxy-pool/config.yaml" 2>/dev/null |
+    sed 's/^["'\'']//; s/["'\''].*//; s/[[:space:]]*$//; s|/$||' | head -n 1)
+  case ${named#"$ROOT"} in
+    '' | /var/lib/galaxy-pool | /var/lib/private/galaxy-pool) ;;
+    *) printf '%s' "$named" ;;
+  esac
+}
+
+# Whatever is mounted inside may be of the same file system, so no -xdev would stop before it.
+refuse_mounts() {
+  for folder in $(data_folders "$1"); do
+    inside=$(awk -v folder="$folder/" 'index($5, folder) == 1 { print $5; exit }' /proc/self/mountinfo 2>/dev/null) || :
+    [ -z "$inside" ] || fatal "Not purged: something is mounted at $inside." 'What is in there would be removed too.' \
+      "Unmount it first: sudo umount $inside. Nothing has been changed."
+  done
+}
 
 bytes_of() {
   total=0
@@ -117,9 +141,9 @@ ask_owed() {
     set -- "$@" --data "$ROOT/var/lib/galaxy-node"
   fi
   # The answer counts, not the exit code: an unhealthy pool still knows what it owes.
-  env -i PATH="$PATH" HOME="${HOME:-/root}" "$EXECUTABLE" "$@" </dev/null >"$ANSWER" 2>/dev/null || :
+  answer=$(env -i PATH="$PATH" HOME="${HOME:-/root}" "$EXECUTABLE" "$@" </dev/null 2>/dev/null) || :
   for name in owed payable pending; do
-    value=$(sed -n "s/.*\"${name}_micro_usdt\": *\"\{0,1\}\([0-9][0-9]*\).*/\1/p" "$ANSWER" | head -n 1)
+    value=$(printf '%s\n' "$answer" | sed -n "s/.*\"${name}_micro_usdt\": *\"\{0,1\}\([0-9][0-9]*\).*/\1/p" | head -n 1)
     case $value in
       '' | ??????????????????*) OWED='' && return 0 ;;
     esac
@@ -128,10 +152,9 @@ ask_owed() {
 }
 
 tell_loss() {
-  ANSWER=$(mktemp)
-  trap 'rm -f "$ANSWER"' EXIT
   BLOCKED=no
   for role in $ROLES; do
+    refuse_mounts "$role"
     ask_owed "$role"
     info "galaxy-$role: $(bytes_of "$role") bytes of data, keys and configuration will be gone for good:"
     data_folders "$role" | sed 's/^/          /'
@@ -196,7 +219,14 @@ remove_service() {
 # Only the folder itself: what else is mounted inside it is not ours, and a mount point stays, empty.
 purge_data() {
   data_folders "$1" | while IFS= read -r folder; do
-    [ ! -L "$folder" ] || { rm -f "$folder" && continue; }
+    if [ -L "$folder" ]; then
+      case $(readlink "$folder") in
+        private/*) ;;
+        *) warn "$folder is a link to $(readlink "$folder"), which stays: remove it yourself." ;;
+      esac
+      rm -f "$folder"
+      continue
+    fi
     find "$folder" -xdev -depth -mindepth 1 -delete 2>/dev/null || :
     rmdir "$folder" 2>/dev/null || warn "$folder stays: something else is mounted there."
   done
@@ -216,6 +246,8 @@ remove_executable() {
   rm -f "$EXECUTABLE" "$SHARE/man/man8/galaxy-pool.8" "$SHARE/bash-completion/completions/galaxy-pool" \
     "$SHARE/zsh/site-functions/_galaxy-pool" "$SHARE/fish/vendor_completions.d/galaxy-pool.fish" \
     "$ROOT$BIN_DIR/galaxy-pool-uninstall"
+  # What an installer that was killed left behind.
+  find "$ROOT$BIN_DIR" -maxdepth 1 -type d -name '.galaxy-pool-install.*' -exec rm -rf {} + 2>/dev/null || :
 }
 
 # Folders the installer had to make go when nothing is left in them, the innermost first.
@@ -232,6 +264,9 @@ remove_folders() {
 
 remove_all() {
   for role in $ROLES; do
+    elsewhere=''
+    [ "$role" = node ] || elsewhere=$(data_elsewhere)
+    [ -z "$elsewhere" ] || warn "The data in $elsewhere stays: your configuration chose that folder."
     stop_service "$role"
     remove_service "$role"
     if [ "$PURGE" = yes ]; then purge_data "$role"; else tell_kept "$role"; fi

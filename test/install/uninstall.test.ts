@@ -1,5 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { owing, World } from "./world.ts";
 
@@ -105,6 +113,40 @@ describe("galaxy-pool-uninstall", () => {
     const { code } = await world.uninstall(["--purge", "--yes", "--yes-i-lose"]);
     expect(code).toBe(0);
     expect(world.has("var/lib/galaxy-pool")).toBe(false);
+  });
+
+  test.each([
+    ["lies elsewhere", "etc/galaxy-pool/config.yaml", "storage:\n  data_dir: '/srv/pool' # here\n"],
+    ["has lost its token", "var/lib/galaxy-pool/pool.db", "ledger"],
+  ])("does not call a pool whose data %s free of debts", async (_, file, text) => {
+    using world = await installed({});
+    rmSync(join(world.root, "var/lib/galaxy-pool/operator.token"));
+    put(world, file, text);
+    world.write("status", "");
+    const { code, stderr } = await world.uninstall(["--purge", "--yes"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("nobody can tell how much money is owed");
+    const told = await world.uninstall(["--purge", "--yes", "--yes-i-lose"]);
+    expect(told.stderr.includes("The data in /srv/pool stays")).toBe(text.includes("/srv"));
+  });
+
+  test("removes a link to data, not the data, and says so", async () => {
+    using world = await installed({});
+    const mine = join(world.path, "mine");
+    renameSync(join(world.root, "var/lib/private/galaxy-pool"), mine);
+    rmSync(join(world.root, "var/lib/galaxy-pool"));
+    symlinkSync(mine, join(world.root, "var/lib/galaxy-pool"));
+    const { code, stderr } = await world.uninstall(["--purge", "--yes"]);
+    expect(code).toBe(0);
+    expect(stderr).toContain(`/var/lib/galaxy-pool is a link to ${mine}, which stays`);
+    expect(readdirSync(mine)).toContain("operator.token");
+  });
+
+  test("removes what a killed installer left beside the executable", async () => {
+    using world = await installed({});
+    put(world, "usr/local/bin/.galaxy-pool-install.abcdef/undo", "remove /nothing\n");
+    await world.uninstall(["--yes"]);
+    expect(names(world).filter((name) => name.includes("bin"))).toEqual([]);
   });
 
   test("does not ask about money when nothing is purged", async () => {
