@@ -15,7 +15,7 @@ import { asked, creditedOf, DUE_SLOTS, earnedOf, joinLineIn, pay, untilHealthy }
 
 const ADDRESS = "'IBAN DE02 1203 0000 0000 2020 51'";
 const INSTALL = "install by README's line";
-const JOIN = "two nodes join: one far away, one beside the pool";
+const JOIN = "two nodes join: one far, one beside the pool";
 const EARN = "both nodes earn";
 
 /** Install, join, earn, be paid; answers the nodes, if all that went well. */

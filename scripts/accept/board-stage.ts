@@ -18,7 +18,6 @@ const MACHINE = { VM_MEM: "1024", VM_SMP: "1" } as const;
 const COMMAND_MS = 400_000;
 
 export const POOL_DATA = "/var/lib/private/galaxy-pool";
-export const NODE_DATA = "/var/lib/private/galaxy-node";
 
 /** Slots long enough that an emulated board answers in time; six of them are an interval. */
 export const SLOT_SECONDS = 10;
