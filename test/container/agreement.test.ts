@@ -69,8 +69,16 @@ describe("the image", () => {
       .flat()
       .filter(({ name, text }) => name === "COPY" && !text.includes("--from="))
       .flatMap(({ text }) => text.split(" ").slice(0, -1))
-      .map((path) => path.replace("tx[t]", "txt"));
+      .map((path) => path.replace(/\[(.)\]/, "$1"));
     expect([...new Set(copied)].sort()).toEqual(allowed.sort());
+  });
+
+  test("needs the executable of its own processor only", () => {
+    const taken = dockerStages()
+      .flat()
+      .filter(({ name, text }) => name === "COPY" && text.includes("dist/galaxy-pool-linux-"));
+    expect(taken).toHaveLength(2);
+    for (const { text } of taken) expect(text).toMatch(/^LICENSE dist\/\S+\[\d\] \/\w+\/$/);
   });
 
   test("is labelled with the version of the program", () => {
