@@ -17,13 +17,24 @@ export function defaultLocations(environment: NodeJS.ProcessEnv = process.env): 
       nodeData: "/var/lib/galaxy-node",
     };
   }
-  const config = environment["XDG_CONFIG_HOME"] ?? join(homedir(), ".config");
-  const data = environment["XDG_DATA_HOME"] ?? join(homedir(), ".local/share");
+  const home = homeOf(environment);
+  const config = environment["XDG_CONFIG_HOME"] ?? join(home, ".config");
+  const data = environment["XDG_DATA_HOME"] ?? join(home, ".local/share");
   return {
     config: join(config, "galaxy-pool/config.yaml"),
     poolData: join(data, "galaxy-pool"),
     nodeData: join(data, "galaxy-node"),
   };
+}
+
+/** The home folder; the root for a user no list of users names, such as one of a container's choice. */
+export function homeOf(environment: NodeJS.ProcessEnv, ask: () => string = homedir): string {
+  if (environment["HOME"]) return environment["HOME"];
+  try {
+    return ask();
+  } catch {
+    return "/";
+  }
 }
 
 /** A path as typed, from the root of the file system. */
