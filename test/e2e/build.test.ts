@@ -27,7 +27,16 @@ function builtIn(name: string): Buffer {
 
 function tracked(): string[] {
   const files = Bun.spawnSync(
-    ["git", "ls-files", "src", "scripts", "package.json", "package-lock.json", "tsconfig.json"],
+    [
+      "git",
+      "ls-files",
+      "src",
+      "systemd",
+      "scripts",
+      "package.json",
+      "package-lock.json",
+      "tsconfig.json",
+    ],
     { cwd: ROOT },
   );
   return files.stdout.toString().split("\n").filter(Boolean);
