@@ -254,7 +254,8 @@ remove_executable() {
 remove_folders() {
   list=$SHARE/galaxy-pool/folders-made
   [ -e "$list" ] || return 0
-  folders=$(sort -r "$list")
+  # The root itself is an empty line.
+  folders=$(sed 's|^$|/|' "$list" | sort -r)
   rm -f "$list"
   printf '%s\n' "$folders" | while IFS= read -r folder; do
     rmdir "$ROOT$folder" 2>/dev/null || :
