@@ -26,6 +26,8 @@ export interface PoolTime {
   readonly last: ClockReading;
   /** For how long the pool has looked in the highest slot. */
   readonly lookedMs: number;
+  /** The slot that had begun when this run started: what was heard in it before is forgotten. */
+  readonly startedIn: Slot | undefined;
 }
 
 /** What the store knows of pool time at a start; no slot at the very first. */
@@ -68,9 +70,15 @@ export function startPoolTime(stored: StoredTime, reading: ClockReading): PoolTi
     hasRun: highestSlot === undefined,
     last: reading,
     lookedMs: 0,
+    startedIn: begunSlot(reading, slotSeconds),
   };
   const waiting = doubtOf(time, reading);
   return waiting ? { ...time, waiting } : time;
+}
+
+function begunSlot({ wallMs }: ClockReading, slotSeconds: number): Slot | undefined {
+  const slot = slotAt(wallMs, slotSeconds);
+  return wallMs > slotStartMs(slot, slotSeconds) ? slot : undefined;
 }
 
 /** The slot the clock shows, believed or not: what an answer tells a node that has to wait. */
@@ -145,10 +153,13 @@ function within({ fromMs, toMs }: Span, slot: Slot, slotSeconds: number): number
   return Math.max(0, Math.min(toMs, endMs) - Math.max(fromMs, startMs));
 }
 
-/** A slot in which the pool ran less than half of it was not looked at, nor were those skipped. */
+/**
+ * A slot in which the pool ran less than half of it was not looked at, nor were those skipped, nor the one
+ * it started in: a node that was heard there before a restart must not be DOWN.
+ */
 function endedSlots(time: PoolTime, slot: Slot, lookedMs: number): EndedSlots[] {
-  const { highestSlot, slotSeconds } = time;
-  const isLooked = lookedMs * 2 >= slotSeconds * 1000;
+  const { highestSlot, slotSeconds, startedIn } = time;
+  const isLooked = highestSlot !== startedIn && lookedMs * 2 >= slotSeconds * 1000;
   const ended: EndedSlots[] = [{ from: highestSlot, to: highestSlot, isLooked }];
   if (slot > highestSlot + 1) {
     ended.push({ from: highestSlot + 1, to: slot - 1, isLooked: false });
