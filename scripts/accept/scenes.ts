@@ -102,22 +102,25 @@ export async function earnedOf(galaxy: Galaxy, node: string): Promise<Earned> {
   return { owed: figure("owed"), pending: figure("pending"), paid: figure("paid") };
 }
 
-/** Gives a node an address, pays everything that is due, and says so with a reference. */
+interface Batch {
+  readonly batch_id: string;
+  readonly state: string;
+  readonly items: readonly { readonly node_id: string; readonly amount_micro_usdt: string }[];
+}
+
+/** Pays what is due to a node by hand, and says so with a reference; the amount is the sealed batch's. */
 export async function pay(galaxy: Galaxy, node: string, reference: string): Promise<Payment> {
-  const plan = await asked<Items<{ node_id: string; amount_micro_usdt: string }>>(
-    galaxy,
-    "payout plan",
-  );
-  const due = plan.items.find(({ node_id }) => node_id === node);
-  demand(due !== undefined, "the node to be in the plan", plan);
-  const { batch_id } = await asked<{ batch_id: string }>(galaxy, "payout process");
-  const { items } = await asked<Items<{ batch_id: string; state: string }>>(galaxy, "payout list");
-  const sealed = items.find((batch) => batch.batch_id === batch_id);
-  demand(sealed?.state === "sealed", "the batch to be sealed", items);
+  await asked(galaxy, "payout plan");
+  await asked(galaxy, "payout process");
+  // At the full hour the pool's own run may have come first: then its batch is the one to be paid.
+  const { items } = await asked<Items<Batch>>(galaxy, "payout list --state sealed");
+  const sealed = items.find((batch) => batch.items.some(({ node_id }) => node_id === node));
+  const due = sealed?.items.find(({ node_id }) => node_id === node);
+  demand(sealed !== undefined && due !== undefined, "a sealed batch that pays the node", items);
   const settled = await asked<{ state: string }>(
     galaxy,
-    `payout settle ${batch_id} --ref ${reference}`,
+    `payout settle ${sealed.batch_id} --ref ${reference}`,
   );
   demand(settled.state === "settled", "the batch to be settled", settled);
-  return { batch: batch_id, microUsdt: BigInt(due.amount_micro_usdt) };
+  return { batch: sealed.batch_id, microUsdt: BigInt(due.amount_micro_usdt) };
 }
