@@ -396,7 +396,9 @@ lock() {
   if command -v flock >/dev/null; then
     exec 9<"$1"
     # Shells of the Korn family give a command no descriptor above 2 unless told.
-    flock -n 9 9<&9 || fatal 'Another installation is running.' '' 'Wait until it has ended, then run this again.'
+    # One that was killed lets go a moment later.
+    flock -n 9 9<&9 || { info 'Another installation is running; waiting for its end.' && flock -w 20 9 9<&9; } ||
+      fatal 'Another installation is running.' '' 'Wait until it has ended, then run this again.'
   fi
   LEFT=''
   # shellcheck disable=SC2044
