@@ -31,6 +31,7 @@ export class Machine {
   readonly name: string;
   readonly #script: string;
   readonly #environment: Environment;
+  readonly #offers = new Map<number, number>();
 
   private constructor(script: string, name: string, environment: Environment) {
     this.name = name;
@@ -83,12 +84,24 @@ export class Machine {
 
   /** Inside, 127.0.0.1:port leads to this host's 127.0.0.1:hostPort. */
   async offer(port: number, hostPort: number): Promise<void> {
-    await this.#drive(["offer", this.name, `${port}`, `${hostPort}`]);
+    await this.#relay(["offer", this.name, `${port}`, `${hostPort}`]);
+    this.#offers.set(port, hostPort);
+  }
+
+  /** Makes what was offered anew where it is gone: the relays are processes of this host, and may end. */
+  async keepOffers(): Promise<void> {
+    for (const [port, hostPort] of this.#offers) {
+      if ((await this.read(`ss -Hltn 'sport = :${port}'`)) !== "") continue;
+      console.log(
+        `      ${this.name}: the way to port ${hostPort} of this host was gone, and is made anew`,
+      );
+      await this.offer(port, hostPort);
+    }
   }
 
   /** On this host, 127.0.0.1:hostPort leads to the machine's port. */
   async forward(hostPort: number, port: number): Promise<void> {
-    await this.#drive(["forward", this.name, `${hostPort}`, `${port}`]);
+    await this.#relay(["forward", this.name, `${hostPort}`, `${port}`]);
   }
 
   /** An orderly reboot; answers when the machine has settled again. */
@@ -107,6 +120,16 @@ export class Machine {
 
   async down(): Promise<void> {
     await this.#drive(["down", this.name], { allowFailure: true, timeoutMs: 120_000 });
+  }
+
+  /** A relay must outlive connections that are broken off. */
+  async #relay(words: readonly string[]): Promise<void> {
+    const { code, stderr } = await spawned(
+      ["sh", "-c", 'trap "" PIPE && exec "$@"', "relay", this.#script, ...words],
+      {},
+      this.#environment,
+    );
+    if (code !== 0) throw new Error(`${this.name}: ${words.join(" ")}: ${stderr.slice(-TAIL)}`);
   }
 
   async #drive(words: readonly string[], options: ExecOptions = {}): Promise<Ran> {

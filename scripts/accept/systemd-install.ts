@@ -16,12 +16,14 @@ export function installLine({ world }: Stage, environment: readonly string[] = [
 }
 
 /** Types a line on the pool's machine; it must succeed. */
-export function typed({ pool }: Stage, line: string): Promise<Ran> {
+export async function typed({ pool }: Stage, line: string): Promise<Ran> {
+  await pool.keepOffers();
   return pool.exec(line, { timeoutMs: INSTALL_MS });
 }
 
 /** Types a line on the pool's machine that must be refused; answers what it said. */
 export async function refused({ pool }: Stage, line: string): Promise<string> {
+  await pool.keepOffers();
   const { code, stderr, stdout } = await pool.exec(line, {
     timeoutMs: INSTALL_MS,
     allowFailure: true,

@@ -21,6 +21,7 @@ export async function joinSteps(stage: Stage, joinLine: string): Promise<string>
   await part.step("a second machine joins by the printed line", async (tell) => {
     demand(joinLine !== "", "the installer to have printed a join line");
     expectAsInReadme(stage, joinLine);
+    await node.keepOffers();
     const ran = await node.exec(reachedAt(joinLine, REACHED_AT), { timeoutMs: 120_000 });
     id = await onlyNode(galaxy);
     demand((await nodeUnit.state()) === "active", "galaxy-node to be active", ran.stdout);

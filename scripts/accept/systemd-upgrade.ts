@@ -68,6 +68,7 @@ async function nodeUpgrades(stage: Stage, node: string): Promise<string> {
   const { world, node: machine, nodeUnit, galaxy, nodeGalaxy } = stage;
   const [mark, pid] = [await markOf(galaxy, node), await nodeUnit.pid()];
   const line = world.readme.line("Upgrade and leave", ["curl", "install.sh"]);
+  await machine.keepOffers();
   const { stdout } = await machine.exec(line, { timeoutMs: 120_000 });
   const { version } = await asked<{ version: string }>(nodeGalaxy, "version");
   demand(version === NEW && (await nodeUnit.pid()) !== pid, `${NEW} to run`, version);

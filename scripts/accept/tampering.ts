@@ -141,6 +141,7 @@ export async function expectRefusals(trial: Trial): Promise<string> {
 async function expectRefusal(trial: Trial, attempt: Attempt, before: Snapshot): Promise<Snapshot> {
   const { release, machine } = trial;
   release.restore();
+  await machine.keepOffers();
   await attempt.spoil?.(release, machine);
   try {
     const line = withEnvironment(trial.line, attempt.environment ?? []);
