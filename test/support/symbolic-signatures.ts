@@ -1,0 +1,142 @@
+import {
+  combineVotes,
+  isWellFormed,
+  isWellFormedTC,
+  signersOf,
+} from "@/core/consensus/certificates.ts";
+import { SIG_BYTES } from "@/core/consensus/codec.ts";
+import type { Statement } from "@/core/consensus/digest.ts";
+import type { Committee } from "@/core/consensus/quorum.ts";
+import type { Signed, Signer, SigScheme } from "@/core/consensus/signatures.ts";
+import type { Cert, PublicKey, Sig, TC, Vote } from "@/core/consensus/types.ts";
+import { sameBytes } from "@/std/bytes.ts";
+
+/**
+ * Signatures that are entries of a book: a signature is the number of an entry, and holds for what
+ * the entry says and for nothing else. Only a `Signer` writes entries, so nothing can be forged that
+ * was not signed; no digest is made, so a simulation is not slowed down. They survive the codec.
+ *
+ * One book is one chain. It holds every signature for as long as it lives.
+ */
+export class SymbolicSignatures implements SigScheme {
+  readonly #entries: Entry[] = [];
+  readonly #held = new WeakMap<Cert | TC, Committee>();
+
+  /** Hands out the pen of a key. Two with the same key (twins) sign the same things alike. */
+  signer(publicKey: PublicKey): Signer {
+    const last = new Map<string, Entry>();
+    return {
+      publicKey,
+      sign: (statement) => {
+        const sort = statement.type === "vote" ? statement.kind : statement.type;
+        const before = last.get(sort);
+        if (before && isSaid(before.said, statement)) return before.sig;
+        const entry = this.#write(publicKey, statement);
+        last.set(sort, entry);
+        return entry.sig;
+      },
+    };
+  }
+
+  /** How many signatures were made. */
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  verify(committee: Committee, signed: Signed): boolean {
+    const key = committee.validators[signed.signer];
+    return signed.epoch === committee.epoch && this.#holds(key, signed, signed.sig);
+  }
+
+  verifyCert(committee: Committee, cert: Cert): boolean {
+    if (this.#held.get(cert) === committee) return true;
+    if (!isWellFormed(committee, cert)) return false;
+    const said: Statement = { type: "vote", ...cert };
+    const holds = signersOf(cert.bitmap).every((signer, at) =>
+      this.#holds(committee.validators[signer], said, cert.sigs[at]),
+    );
+    if (holds) this.#held.set(cert, committee);
+    return holds;
+  }
+
+  verifyTC(committee: Committee, tc: TC): boolean {
+    if (this.#held.get(tc) === committee) return true;
+    const { epoch, entries } = tc;
+    const holds =
+      isWellFormedTC(committee, tc) &&
+      entries.every((entry) => this.verify(committee, { type: "wish", epoch, ...entry }));
+    if (holds) this.#held.set(tc, committee);
+    return holds;
+  }
+
+  combine(committee: Committee, votes: readonly Vote[]): Cert {
+    return combineVotes(committee, votes);
+  }
+
+  #holds(key: PublicKey | undefined, said: Statement, sig: Sig | undefined): boolean {
+    if (sig === undefined || sig.length !== SIG_BYTES) return false;
+    const entry = this.#entries[numberIn(sig)];
+    if (entry === undefined || entry.key !== key) return false;
+    return (entry.sig === sig || sameBytes(entry.sig, sig)) && isSaid(entry.said, said);
+  }
+
+  #write(key: PublicKey, said: Statement): Entry {
+    const entry = { key, said, sig: sigOf(this.#entries.length) };
+    this.#entries.push(entry);
+    return entry;
+  }
+}
+
+interface Entry {
+  readonly key: PublicKey;
+  readonly said: Statement;
+  readonly sig: Sig;
+}
+
+function sigOf(number: number): Sig {
+  const sig = new Uint8Array(SIG_BYTES);
+  for (let at = 0, left = number; at < 4; at++, left >>>= 8) sig[at] = left & 0xff;
+  return sig;
+}
+
+function numberIn(sig: Sig): number {
+  let number = 0;
+  for (let at = 3; at >= 0; at--) number = number * 256 + (sig[at] ?? 0);
+  return number;
+}
+
+/** Whether what was signed is what is claimed to be. */
+function isSaid(signed: Statement, claimed: Statement): boolean {
+  switch (signed.type) {
+    case "vote":
+      return (
+        claimed.type === "vote" &&
+        signed.block === claimed.block &&
+        signed.view === claimed.view &&
+        signed.kind === claimed.kind &&
+        signed.epoch === claimed.epoch &&
+        signed.height === claimed.height &&
+        signed.justifyView === claimed.justifyView
+      );
+    case "wish":
+      return (
+        claimed.type === "wish" &&
+        signed.epoch === claimed.epoch &&
+        signed.wishView === claimed.wishView
+      );
+    case "proposed":
+      return (
+        claimed.type === "proposed" &&
+        signed.epoch === claimed.epoch &&
+        signed.view === claimed.view &&
+        signed.block === claimed.block
+      );
+    case "state_vote":
+      return (
+        claimed.type === "state_vote" &&
+        signed.epoch === claimed.epoch &&
+        signed.height === claimed.height &&
+        signed.root === claimed.root
+      );
+  }
+}
