@@ -14,44 +14,46 @@ import { sameBytes } from "@/std/bytes.ts";
 /**
  * Signatures that are entries of a book: a signature is the number of an entry, and holds for what
  * the entry says and for nothing else. Only a `Signer` writes entries, so nothing can be forged that
- * was not signed; no digest is made, so a simulation is not slowed down. They survive the codec.
+ * was not signed; no digest is made, so a simulation is not slowed down. They survive the codec, and
+ * the same key signs the same thing alike, as Ed25519 does.
  *
  * One book is one chain. It holds every signature for as long as it lives.
  */
 export class SymbolicSignatures implements SigScheme {
   readonly #entries: Entry[] = [];
+  readonly #byKey = new Map<PublicKey, Map<string, Entry>>();
+  /** Values never change, so one that held goes on holding. */
   readonly #held = new WeakMap<Cert | TC, Committee>();
 
-  /** Hands out the pen of a key. Two with the same key (twins) sign the same things alike. */
+  /** Hands out the pen of a key: the only way to a signature. */
   signer(publicKey: PublicKey): Signer {
-    const last = new Map<string, Entry>();
+    const written = this.#byKey.get(publicKey) ?? new Map<string, Entry>();
+    this.#byKey.set(publicKey, written);
     return {
       publicKey,
       sign: (statement) => {
-        const sort = statement.type === "vote" ? statement.kind : statement.type;
-        const before = last.get(sort);
-        if (before && isSaid(before.said, statement)) return before.sig;
-        const entry = this.#write(publicKey, statement);
-        last.set(sort, entry);
+        const said = wordsOf(statement);
+        const entry = written.get(said) ?? this.#write(publicKey, said);
+        written.set(said, entry);
         return entry.sig;
       },
     };
   }
 
-  /** How many signatures were made. */
+  /** How many different signatures were made. */
   get count(): number {
     return this.#entries.length;
   }
 
   verify(committee: Committee, signed: Signed): boolean {
     const key = committee.validators[signed.signer];
-    return signed.epoch === committee.epoch && this.#holds(key, signed, signed.sig);
+    return signed.epoch === committee.epoch && this.#holds(key, wordsOf(signed), signed.sig);
   }
 
   verifyCert(committee: Committee, cert: Cert): boolean {
     if (this.#held.get(cert) === committee) return true;
     if (!isWellFormed(committee, cert)) return false;
-    const said: Statement = { type: "vote", ...cert };
+    const said = wordsOf({ type: "vote", ...cert });
     const holds = signersOf(cert.bitmap).every((signer, at) =>
       this.#holds(committee.validators[signer], said, cert.sigs[at]),
     );
@@ -73,14 +75,14 @@ export class SymbolicSignatures implements SigScheme {
     return combineVotes(committee, votes);
   }
 
-  #holds(key: PublicKey | undefined, said: Statement, sig: Sig | undefined): boolean {
+  #holds(key: PublicKey | undefined, said: string, sig: Sig | undefined): boolean {
     if (sig === undefined || sig.length !== SIG_BYTES) return false;
     const entry = this.#entries[numberIn(sig)];
-    if (entry === undefined || entry.key !== key) return false;
-    return (entry.sig === sig || sameBytes(entry.sig, sig)) && isSaid(entry.said, said);
+    if (entry === undefined || entry.key !== key || entry.said !== said) return false;
+    return entry.sig === sig || sameBytes(entry.sig, sig);
   }
 
-  #write(key: PublicKey, said: Statement): Entry {
+  #write(key: PublicKey, said: string): Entry {
     const entry = { key, said, sig: sigOf(this.#entries.length) };
     this.#entries.push(entry);
     return entry;
@@ -89,7 +91,7 @@ export class SymbolicSignatures implements SigScheme {
 
 interface Entry {
   readonly key: PublicKey;
-  readonly said: Statement;
+  readonly said: string;
   readonly sig: Sig;
 }
 
@@ -105,38 +107,18 @@ function numberIn(sig: Sig): number {
   return number;
 }
 
-/** Whether what was signed is what is claimed to be. */
-function isSaid(signed: Statement, claimed: Statement): boolean {
-  switch (signed.type) {
-    case "vote":
-      return (
-        claimed.type === "vote" &&
-        signed.block === claimed.block &&
-        signed.view === claimed.view &&
-        signed.kind === claimed.kind &&
-        signed.epoch === claimed.epoch &&
-        signed.height === claimed.height &&
-        signed.justifyView === claimed.justifyView
-      );
+/** What stands for the digest: everything that would have been hashed, as text. */
+function wordsOf(said: Statement): string {
+  switch (said.type) {
+    case "vote": {
+      const { kind, epoch, view, block, height, justifyView } = said;
+      return `${kind} ${epoch} ${view} ${height} ${justifyView} ${block}`;
+    }
     case "wish":
-      return (
-        claimed.type === "wish" &&
-        signed.epoch === claimed.epoch &&
-        signed.wishView === claimed.wishView
-      );
+      return `wish ${said.epoch} ${said.wishView}`;
     case "proposed":
-      return (
-        claimed.type === "proposed" &&
-        signed.epoch === claimed.epoch &&
-        signed.view === claimed.view &&
-        signed.block === claimed.block
-      );
+      return `proposed ${said.epoch} ${said.view} ${said.block}`;
     case "state_vote":
-      return (
-        claimed.type === "state_vote" &&
-        signed.epoch === claimed.epoch &&
-        signed.height === claimed.height &&
-        signed.root === claimed.root
-      );
+      return `state ${said.epoch} ${said.height} ${said.root}`;
   }
 }
