@@ -155,7 +155,8 @@ export function commitVote(
   const refusal = firstRefusal(COMMIT_RULES, { ...asked, context, durable });
   if (refusal) return refuse(refusal);
   const { cert } = asked;
-  assert(compareRank(cert, durable.lock) >= 0, "the lock is from a view this one is not below");
+  // The lock is a commit vote's, or the justify of a vote: both are below what has passed here.
+  assert(compareRank(cert, durable.lock) > 0, "a commit vote goes above the lock");
   const vote = newVote(context, { ...cert, kind: "C" });
   const after: Durable = {
     ...durable,

@@ -156,3 +156,15 @@ function certsOf(n: number, signers: readonly number[]) {
   const block = world.block(1, world.certified);
   return { cert: world.certify(block, "P", signers), smallest: world.certify(block) };
 }
+
+test.each([
+  [4, 255],
+  [7, 383],
+  [16, 768],
+  [100, 4_363],
+])("sizes of the README: a vote is 128 bytes, a certificate of %d validators %d", (n, bytes) => {
+  const world = symbolicWorld(n);
+  const cert = world.certify(world.block(1, world.certified));
+  expect(encode(certCodec, cert).length).toBe(bytes);
+  expect(encodeMessage(world.vote(0, cert)).length).toBe(128);
+});

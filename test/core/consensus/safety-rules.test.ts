@@ -238,9 +238,26 @@ describe("a commit vote", () => {
     expect(askCommit(change)).toEqual(refused(refusal));
   });
 
-  test("below the lock is our own mistake: no record leads there", () => {
-    const locked = { lock: certAt(8), highCert: certAt(8) };
-    expect(() => askCommit({ durable: locked })).toThrow(AssertionError);
+  test.each([
+    ["below", certAt(8)],
+    ["at", certAt(7)],
+  ])("%s the lock is our own mistake: no record leads there", (_, lock) => {
+    expect(() => askCommit({ durable: { lock, highCert: lock } })).toThrow(
+      "a commit vote goes above the lock",
+    );
+  });
+});
+
+describe("a record that breaks its promises", () => {
+  test.each([
+    [
+      "a vote",
+      () => askVote({ durable: { highCert: certAt(3), lock: certAt(5), commitCert: certAt(4) } }),
+    ],
+    ["a commit vote", () => askCommit({ durable: { commitCert: certAt(4) } })],
+    ["a proposal", () => propose({ ...durable, lock: certAt(8) }, { view: 8, block: hashOf(9) })],
+  ])("is our own mistake, not the ground for %s", (_, ask) => {
+    expect(ask).toThrow(AssertionError);
   });
 });
 
@@ -293,6 +310,7 @@ describe("what is only observed", () => {
     const after = granted(observeTC(context, durable, world.timeout(8))).durable;
     expect(after).toEqual({ ...durable, highTC: world.timeout(8) });
     expect(granted(observeTC(context, after, world.timeout(7))).durable).toBe(after);
+    expect(granted(observeTC(context, after, world.timeout(8, [9, 8, 8]))).durable).toBe(after);
     expect(granted(observeTC(context, after, world.timeout(9))).durable.highTC?.view).toBe(9);
   });
 
