@@ -117,8 +117,8 @@ const REFUSED: readonly (readonly [string, Codec<unknown>, Uint8Array])[] = [
     codec.cert,
     concat(
       bytes(VALUES["certificate"]).slice(0, 61),
-      Uint8Array.of(33),
-      new Uint8Array(33).fill(0),
+      Uint8Array.of(33, 1),
+      new Uint8Array(32 + 64),
     ),
   ],
   ["a signed certificate of view 0", codec.cert, zeroed("certificate", 5, 13, 53, 61)],
@@ -186,6 +186,11 @@ describe("an encoder", () => {
     ["a word it does not know", () => encode(codec.cert, { ...samples.cert, kind: "X" } as never)],
     ["wishes out of order", () => encode(codec.tc, reversed(samples.tc))],
     ["a transaction that is too long", () => encode(codec.tx, new Uint8Array((64 << 10) + 1))],
+    ["signatures of 63 and 65 bytes", () => encode(codec.cert, uneven(samples.cert))],
+    [
+      "5,001 transactions",
+      () => encode(codec.payload, { inline: new Array(5_001).fill(new Uint8Array()), batches: [] }),
+    ],
     ["a bitmap that is too long", () => encode(codec.cert, tooWide(samples.cert))],
   ];
 
@@ -200,6 +205,10 @@ function reversed(tc: TC): TC {
 
 function tooWide(cert: Cert): Cert {
   return { ...cert, bitmap: concat(cert.bitmap, new Uint8Array(32)) };
+}
+
+function uneven(cert: Cert): Cert {
+  return { ...cert, sigs: [new Uint8Array(63), new Uint8Array(65), new Uint8Array(64)] };
 }
 
 function bytes(hex = "none"): Uint8Array {

@@ -64,6 +64,7 @@ describe("a committee", () => {
 
   test("knows the index of a member, and that others have none", () => {
     const committee = committeeOf(4, hashOf(9));
+    expect(indexOf(committee, hashOf(1) as string as PublicKey)).toBe(0);
     expect(indexOf(committee, hashOf(3) as string as PublicKey)).toBe(2);
     expect(indexOf(committee, hashOf(5) as string as PublicKey)).toBeNull();
   });
