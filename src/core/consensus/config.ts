@@ -25,7 +25,7 @@ export interface Config {
   readonly timeoutMsMax: Ms;
   /** How long a proposal in an idle network lets commit votes arrive: 2Δ (§7.4). */
   readonly commitGraceMs: Ms;
-  /** The least time between two proposals of mine; 0 for none. */
+  /** The least time from a block to the next; 0 for none. Longer ones batch instead of spinning. */
   readonly blockIntervalMsMin: Ms;
   /** A block after so much silence; null for none. */
   readonly idleMsMax: Ms | null;

@@ -87,7 +87,7 @@ export interface PayloadReady {
   readonly evidenceRoot: Hash;
 }
 
-/** The block, body included, is on stable storage; nothing else makes it votable. */
+/** The block, body included, is on stable storage; only a block with batches has to wait for it. */
 export interface BlockStored {
   readonly type: "block_stored";
   readonly hash: Hash;
@@ -129,13 +129,17 @@ export type Effect =
   | Fetch
   | Commit
   | SwitchEpoch
+  | ServeEpochs
   | Readmit
   | Gossip
   | Report
   | Alarm
   | Trace;
 
-/** Writes the record; `lazy` may wait for the next one that may not. */
+/**
+ * Writes the record, after every StoreBlock before it: it is durable only when they are, so that one
+ * write and one sync are enough for a vote (§4.1). `lazy` may wait for the next one that may not.
+ */
 export interface Persist {
   readonly type: "persist";
   readonly durable: Durable;
@@ -177,7 +181,7 @@ export interface BuildPayload {
   readonly bytesMax: number;
 }
 
-/** Answered by BlockStored. */
+/** Answered by BlockStored when the block and all its batches are durable. */
 export interface StoreBlock {
   readonly type: "store_block";
   readonly block: Block;
@@ -203,6 +207,13 @@ export interface SwitchEpoch {
   readonly type: "switch_epoch";
   readonly committee: Committee;
   readonly proof: EpochProof;
+}
+
+/** Sends a peer the proofs of how the epochs from this one on ended (§10.3). */
+export interface ServeEpochs {
+  readonly type: "serve_epochs";
+  readonly to: PublicKey;
+  readonly fromEpoch: number;
 }
 
 /** The transactions of an abandoned block go to the mempool and to all validators (§7.4). */

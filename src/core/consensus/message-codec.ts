@@ -77,7 +77,7 @@ const MESSAGES: Codecs = {
     epoch: u32,
     view: whole,
     highCert: cert,
-    highHeader: header,
+    highHeader: nullable(header),
     commit: cert,
     entry: nullable(tc),
     signer: u16,

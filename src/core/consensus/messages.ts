@@ -42,8 +42,8 @@ export interface NewView {
   readonly epoch: number;
   readonly view: View;
   readonly highCert: Cert;
-  /** Hashes to `highCert.block`: an empty block can be built on it without the body. */
-  readonly highHeader: Header;
+  /** Hashes to `highCert.block`: an empty block can be built on it. Null when I lack it (trace G). */
+  readonly highHeader: Header | null;
   readonly commit: Cert;
   readonly entry: TC | null;
   readonly signer: number;

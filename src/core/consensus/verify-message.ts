@@ -60,7 +60,7 @@ function isNewViewVerified(scheme: SigScheme, committee: Committee, message: New
   return (
     epoch === committee.epoch &&
     isCommit(commit) &&
-    hashHeader(highHeader) === highCert.block &&
+    (highHeader === null || hashHeader(highHeader) === highCert.block) &&
     scheme.verifyCert(committee, highCert) &&
     scheme.verifyCert(committee, commit) &&
     isTimeoutIfAny(scheme, committee, entry)

@@ -138,6 +138,16 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     entry: tc,
     signer: 1,
   },
+  "new view without a header": {
+    type: "new_view",
+    epoch: 7,
+    view: 10,
+    highCert: genesis,
+    highHeader: null,
+    commit: genesis,
+    entry: null,
+    signer: 1,
+  },
   wish: {
     type: "wish",
     epoch: 7,
