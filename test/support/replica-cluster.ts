@@ -243,7 +243,8 @@ export class Cluster {
         host.durable = effect.durable;
         return;
       case "send":
-        return this.#send(at, effect);
+        this.#send(at, effect);
+        break;
       case "set_timer":
         host.timers.set(effect.timer, {
           generation: effect.generation,
@@ -261,11 +262,14 @@ export class Cluster {
         return;
       case "commit":
         host.chain.push(...effect.blocks);
-        return this.#execute(at, effect.blocks);
+        this.#execute(at, effect.blocks);
+        break;
       case "build_payload":
-        return this.#build(at, effect);
+        this.#build(at, effect);
+        break;
       case "fetch":
-        return this.#serve(at, effect);
+        this.#serve(at, effect);
+        break;
     }
   }
 

@@ -9,7 +9,11 @@ import { isWorkPending } from "./work.ts";
 
 /** Becomes active or idle as there is work or not, and keeps the timers of an active replica set. */
 export function updateActivity(replica: Replica): void {
-  if (replica.me === null || !isWorkPending(replica)) return rest(replica);
+  if (replica.me !== null && isWorkPending(replica)) keepBusy(replica);
+  else rest(replica);
+}
+
+function keepBusy(replica: Replica): void {
   if (replica.status === "idle") wake(replica);
   if (replica.timedOut !== replica.view) arm(replica, "view", viewEndOf(replica));
   arm(replica, "resend", replica.resendAt);

@@ -19,14 +19,17 @@ export function noteCertified(replica: Replica, cert: Cert): void {
   const known = replica.certs.get(cert.view);
   if (cert.view === 0 || known === cert) return;
   if (replica.me !== null && hasSigned(cert, replica.me)) checkMemory(replica, cert);
-  if (known === undefined) {
-    if (cert.view >= replica.view - VIEWS_KEPT) replica.certs.set(cert.view, cert);
-    const proposal = replica.proposals.get(cert.view)?.first;
-    if (proposal?.block.hash === cert.block) addBlock(replica, proposal.block);
-  } else if (known.block !== cert.block) {
+  if (known === undefined) remember(replica, cert);
+  else if (known.block !== cert.block) {
     for (const culprit of findCulprits(known, cert)) report(replica, culprit);
     alarm(replica, "safety", `two blocks are certified in view ${cert.view}`);
   }
+}
+
+function remember(replica: Replica, cert: Cert): void {
+  if (cert.view >= replica.view - VIEWS_KEPT) replica.certs.set(cert.view, cert);
+  const proposal = replica.proposals.get(cert.view)?.first;
+  if (proposal?.block.hash === cert.block) addBlock(replica, proposal.block);
 }
 
 /** Something that carries my signature: my record must know of it (§4.1). */

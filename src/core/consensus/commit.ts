@@ -15,9 +15,9 @@ const HISTORY_MAX = 256;
 
 /** Takes note of a commit certificate; the commit itself may have to wait for blocks. */
 export function noteCommit(replica: Replica, cert: Cert): void {
-  if (cert.height <= replica.committed.header.height) return compareWithHistory(replica, cert);
-  const { uncommitted } = replica;
-  if (uncommitted === null || compareRank(cert, uncommitted) > 0) replica.uncommitted = cert;
+  const { uncommitted, committed } = replica;
+  if (cert.height <= committed.header.height) compareWithHistory(replica, cert);
+  else if (uncommitted === null || compareRank(cert, uncommitted) > 0) replica.uncommitted = cert;
   tryCommit(replica);
 }
 
@@ -25,8 +25,8 @@ function compareWithHistory(replica: Replica, cert: Cert): void {
   const { history, committed } = replica;
   const known = history.get(cert.height);
   if (known !== undefined && known !== cert.block)
-    return alarm(replica, "fork", `another block is committed at height ${cert.height}`);
-  if (cert.block === committed.hash) raiseCommitCert(replica, cert);
+    alarm(replica, "fork", `another block is committed at height ${cert.height}`);
+  else if (cert.block === committed.hash) raiseCommitCert(replica, cert);
 }
 
 function raiseCommitCert(replica: Replica, cert: Cert): void {
@@ -39,13 +39,19 @@ export function tryCommit(replica: Replica): void {
   const cert = replica.uncommitted;
   if (cert === null || mustNotCommit(replica)) return;
   const path = pathTo(replica, cert.block);
-  if (path.type === "missing") return;
   if (path.type === "conflict")
-    return alarm(replica, "fork", `the block of view ${cert.view} is beside my committed block`);
-  const final = path.hashes.findIndex((hash) => isFinal(headerOf(replica, hash)));
-  if (final >= 0) return tryEndEpoch(replica, cert, { hashes: path.hashes, final });
-  const blocks = bodiesOf(replica, path.hashes);
-  if (blocks.length === path.hashes.length) {
+    alarm(replica, "fork", `the block of view ${cert.view} is beside my committed block`);
+  if (path.type === "whole") commitPath(replica, cert, path.hashes);
+}
+
+function commitPath(replica: Replica, cert: Cert, hashes: readonly Hash[]): void {
+  const final = hashes.findIndex((hash) => isFinal(headerOf(replica, hash)));
+  if (final >= 0) {
+    tryEndEpoch(replica, cert, { hashes, final });
+    return;
+  }
+  const blocks = bodiesOf(replica, hashes);
+  if (blocks.length === hashes.length) {
     replica.uncommitted = null;
     raiseCommitCert(replica, cert);
   }
@@ -65,8 +71,10 @@ function tryEndEpoch(
 ): void {
   const blocks = bodiesOf(replica, hashes.slice(0, final + 1));
   const last = blocks[final];
-  if (last === undefined || !knowsNextSet(replica, last))
-    return commitBlocks(replica, blocks.slice(0, final), cert);
+  if (last === undefined || !knowsNextSet(replica, last)) {
+    commitBlocks(replica, blocks.slice(0, final), cert);
+    return;
+  }
   const above = hashes.slice(final + 1).flatMap((hash) => headerOf(replica, hash) ?? []);
   const ended = { headers: [last.header, ...above], cert };
   endEpoch(replica, last, ended, () => commitBlocks(replica, blocks, cert));

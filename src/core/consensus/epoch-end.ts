@@ -66,8 +66,10 @@ export function endEpoch(
   const granted = take(replica, switchEpoch(contextOf(replica), replica.durable, proof), {
     lazy: false,
   });
-  if (granted === null)
-    return alarm(replica, "safety", "a block above an epoch-final one is final");
+  if (granted === null) {
+    alarm(replica, "safety", "a block above an epoch-final one is final");
+    return;
+  }
   commit();
   const { committee } = granted;
   replica.effects.push({ type: "switch_epoch", committee, proof });

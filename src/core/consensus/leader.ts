@@ -25,11 +25,15 @@ export function tryPropose(replica: Replica): void {
   if (!isLeading(replica) || durable.lastProposedView >= view || isCatchingUp) return;
   if (replica.status === "idle") return;
   const lead = leadOf(replica);
-  if (!knowsLocks(replica, lead)) return awaitLocks(replica, lead);
-  if (lead.stage === "building" && lead.parent === durable.highCert.block) return;
-  const parent = headerOf(replica, durable.highCert.block) ?? reportedHeader(replica);
-  if (parent === null || !isReadyToExtend(replica, lead)) return;
-  extend(replica, lead, parent);
+  if (!knowsLocks(replica, lead)) awaitLocks(replica, lead);
+  else if (lead.stage !== "building" || lead.parent !== durable.highCert.block)
+    tryExtend(replica, lead);
+}
+
+function tryExtend(replica: Replica, lead: Lead): void {
+  const { block } = replica.durable.highCert;
+  const parent = headerOf(replica, block) ?? reportedHeader(replica);
+  if (parent !== null && isReadyToExtend(replica, lead)) extend(replica, lead, parent);
 }
 
 function leadOf(replica: Replica): Lead {
@@ -100,8 +104,8 @@ function extend(replica: Replica, lead: Lead, parent: Header): void {
   if (!isWanted) return;
   const isHeldBack = parent.height - replica.executed.height > replica.config.unexecutedMax;
   if (isTooEarly(replica, lead, { parent, isHeldBack })) return;
-  if (hasContent && !isHeldBack && !lead.isBodiless) return buildPayload(replica, lead);
-  propose(replica, parent, { payload: EMPTY_PAYLOAD, evidenceRoot: NO_HASH });
+  if (hasContent && !isHeldBack && !lead.isBodiless) buildPayload(replica, lead);
+  else propose(replica, parent, { payload: EMPTY_PAYLOAD, evidenceRoot: NO_HASH });
 }
 
 /** Commit votes have 2Δ in my own view; then one empty block makes the tail final (§7.4). */

@@ -5,69 +5,84 @@ import { onProposal } from "./replica.ts";
 import { greetAgain, onNewView, onStatus, rescue } from "./rescue.ts";
 import type { Replica } from "./state.ts";
 import { onBlocks } from "./sync.ts";
-import type { PublicKey } from "./types.ts";
+import type { Cert, PublicKey, TC } from "./types.ts";
 import { onCert, onTC } from "./views.ts";
 import { onVote } from "./votes.ts";
 
 /** A message (§5.1): its epoch, then the certificates in it, then what it says itself. */
 export function onMessage(replica: Replica, from: PublicKey, message: Message): void {
   const epoch = epochOf(message);
-  if (epoch !== null && epoch !== replica.committee.epoch)
-    return onOtherEpoch(replica, from, epoch);
+  if (isOfOther(replica, epoch)) {
+    onOtherEpoch(replica, from, epoch);
+    return;
+  }
   feed(replica, message);
   // A certificate may have ended the epoch: then the rest speaks of one that is over.
-  if (epoch !== null && epoch !== replica.committee.epoch) return;
-  dispatch(replica, from, message);
+  if (!isOfOther(replica, epoch)) dispatch(replica, from, message);
+}
+
+function isOfOther({ committee }: Replica, epoch: number | null): epoch is number {
+  return epoch !== null && epoch !== committee.epoch;
 }
 
 /** Commit, then justify or highCert, then the timeout certificate (§5.1, 2). */
 function feed(replica: Replica, message: Message): void {
   switch (message.type) {
     case "proposal":
-      if (message.commit) onCert(replica, message.commit);
-      onCert(replica, message.justify);
-      if (message.entry) onTC(replica, message.entry);
-      return;
+      feedAll(replica, [message.commit, message.justify], message.entry);
+      break;
     case "new_view":
-      onCert(replica, message.commit);
-      onCert(replica, message.highCert);
-      if (message.entry) onTC(replica, message.entry);
-      return;
+      feedAll(replica, [message.commit, message.highCert], message.entry);
+      break;
     case "wish":
-      onCert(replica, message.highCert);
-      if (message.highTC) onTC(replica, message.highTC);
-      return;
+      feedAll(replica, [message.highCert], message.highTC);
+      break;
     case "blocks":
-      if (message.cert) onCert(replica, message.cert);
-      return;
+      feedAll(replica, [message.cert], null);
+      break;
     case "prepare":
     case "decide":
-      return onCert(replica, message.cert);
+      onCert(replica, message.cert);
+      break;
   }
+}
+
+function feedAll(replica: Replica, certs: readonly (Cert | null)[], tc: TC | null): void {
+  for (const cert of certs) if (cert !== null) onCert(replica, cert);
+  if (tc !== null) onTC(replica, tc);
 }
 
 /** Requests for blocks, batches, transactions and snapshots are answered by the runtime, from disk. */
 function dispatch(replica: Replica, from: PublicKey, message: Message): void {
   switch (message.type) {
     case "proposal":
-      return onProposal(replica, message);
+      onProposal(replica, message);
+      break;
     case "vote":
-      return onVote(replica, message);
+      onVote(replica, message);
+      break;
     case "new_view":
-      return onNewView(replica, from, message);
+      onNewView(replica, from, message);
+      break;
     case "wish":
       rescue(replica, from, { view: message.wishView - 1, commitView: message.commitView });
-      return onWish(replica, message);
+      onWish(replica, message);
+      break;
     case "tc":
       onTC(replica, message.tc);
-      return greetAgain(replica, from, message.tc);
+      greetAgain(replica, from, message.tc);
+      break;
     case "status":
-      return onStatus(replica, from, message);
+      onStatus(replica, from, message);
+      break;
     case "blocks":
-      return onBlocks(replica, message);
+      onBlocks(replica, message);
+      break;
     case "get_epoch_proofs":
-      return serveEpochs(replica, from, message.fromEpoch);
+      serveEpochs(replica, from, message.fromEpoch);
+      break;
     case "epoch_proofs":
-      return onEpochProofs(replica, message.proofs);
+      onEpochProofs(replica, message.proofs);
+      break;
   }
 }

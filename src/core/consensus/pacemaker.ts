@@ -16,8 +16,8 @@ export function onViewTimeout(replica: Replica): void {
   const proposal = proposals.get(view)?.first;
   if (proposal) readmit(replica, proposal.block);
   replica.timedOut = view;
-  if (!isSyncView(replica, view + 1)) return enter(replica, view + 1, { how: "timer" });
-  makeWish(replica, Math.max(durable.lastWishView, nextSyncView(replica, view)));
+  if (!isSyncView(replica, view + 1)) enter(replica, view + 1, { how: "timer" });
+  else makeWish(replica, Math.max(durable.lastWishView, nextSyncView(replica, view)));
 }
 
 function makeWish(replica: Replica, view: View): void {

@@ -22,17 +22,22 @@ import type { Verdict } from "./verdict.ts";
 /** A verified proposal; the certificates in it have been fed (V3). */
 export function onProposal(replica: Replica, proposal: Proposal): void {
   const { committee, proposals, view } = replica;
-  const { header, hash } = proposal.block;
+  const { header } = proposal.block;
   if (header.proposer !== leaderOf(committee, header.view)) return; // V1, but for the signature
   if (header.proposer === replica.me) checkMemory(replica, proposedBy(proposal));
   if (header.view > view + 2 * committee.validators.length) return; // V4
   adoptLate(replica, proposal.block);
   const known = proposals.get(header.view);
-  if (known !== undefined) return onAnother(replica, known.first, proposal); // V5
-  if (header.view < view) return; // V4
+  if (known !== undefined)
+    onAnother(replica, known.first, proposal); // V5
+  else if (header.view >= view) onFirst(replica, proposal); // V4
+}
+
+function onFirst(replica: Replica, proposal: Proposal): void {
+  const { header, hash } = proposal.block;
   const isBuilt = header.parent === proposal.justify.block; // V2; SafetyRules ask for all of it
-  proposals.set(header.view, { first: proposal, isRefused: !isBuilt });
-  if (header.view === view && hash === replica.durable.lastVote?.block) sendVote(replica);
+  replica.proposals.set(header.view, { first: proposal, isRefused: !isBuilt });
+  if (hash === replica.durable.lastVote?.block) sendVote(replica); // V6
 }
 
 /** A body that was certified before it came. */

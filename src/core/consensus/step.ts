@@ -50,24 +50,32 @@ function begin(state: State | null, event: Event, config: Config): Replica {
 function take(replica: Replica, event: Event): void {
   switch (event.type) {
     case "message":
-      return onMessage(replica, event.from, event.message);
+      onMessage(replica, event.from, event.message);
+      break;
     case "timer":
-      return isDue(replica, event) ? onTimer(replica, event) : undefined;
+      if (isDue(replica, event)) onTimer(replica, event);
+      break;
     case "payload_ready":
-      return onPayloadReady(replica, event);
+      onPayloadReady(replica, event);
+      break;
     case "block_stored":
-      return onBlockStored(replica, event.hash);
+      onBlockStored(replica, event.hash);
+      break;
     case "executed":
-      return onExecuted(replica, event);
+      onExecuted(replica, event);
+      break;
     case "work":
-      return onWork(replica, event.pending);
+      onWork(replica, event.pending);
+      break;
     case "clock_health":
       replica.isClockHealthy = event.ok;
       return;
     case "epoch_start":
-      return onEpochProof(replica, event.proof);
+      onEpochProof(replica, event.proof);
+      break;
     case "boot":
-      return assert(replica.steps === 0, "a replica boots once");
+      assert(replica.steps === 0, "a replica boots once");
+      break;
     default:
       unreachable(event);
   }
@@ -81,20 +89,27 @@ function onWork(replica: Replica, pending: boolean): void {
 function onTimer(replica: Replica, { timer }: TimerFired): void {
   switch (timer) {
     case "view":
-      return onViewTimeout(replica);
+      onViewTimeout(replica);
+      break;
     case "leader_wait":
-      return onLeaderWaited(replica);
+      onLeaderWaited(replica);
+      break;
     case "commit_grace":
-      return onGraceEnded(replica);
+      onGraceEnded(replica);
+      break;
     case "resend":
-      return onResend(replica);
+      onResend(replica);
+      break;
     case "fetch":
-      return onFetchTimeout(replica);
+      onFetchTimeout(replica);
+      break;
     case "idle_block":
-      return onLongIdle(replica);
+      onLongIdle(replica);
+      break;
     case "status":
       sendStatus(replica, "all");
-      return arm(replica, "status", replica.now + replica.config.statusIntervalMs);
+      arm(replica, "status", replica.now + replica.config.statusIntervalMs);
+      break;
     case "block_interval":
     case "held_proposal":
       return; // What they were waiting for is tried after every step.

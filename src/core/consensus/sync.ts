@@ -2,7 +2,7 @@ import { hasItsPayload } from "./block.ts";
 import { addBlock, pathTo, rootOf } from "./blocks.ts";
 import { signersOf } from "./certificates.ts";
 import { trace } from "./emit.ts";
-import type { Blocks } from "./messages.ts";
+import type { Blocks, Proposal } from "./messages.ts";
 import type { Replica } from "./state.ts";
 import { arm, cancel } from "./timers.ts";
 import type { Cert, Hash, PublicKey } from "./types.ts";
@@ -71,25 +71,29 @@ function peersFor(
 
 const NOTHING: ReadonlyMap<Hash, Wanted> = new Map();
 
-/** What stops a commit, the next proposal or the next vote. */
+/** What stops a commit; and when nothing does, what stops the next proposal or the next vote. */
 function wantedBlocks(replica: Replica): ReadonlyMap<Hash, Wanted> {
-  const { uncommitted, durable, proposals, view } = replica;
+  const { uncommitted, durable } = replica;
+  if (uncommitted !== null) {
+    const missing = missingBelow(replica, uncommitted);
+    return missing === null ? NOTHING : new Map([[missing, { cert: uncommitted, proposer: null }]]);
+  }
+  const proposal = votableProposal(replica);
+  const proposer = proposal?.block.header.proposer ?? null;
+  const high = missingAt(replica, { cert: durable.highCert, proposer: null });
+  const parent = proposal ? missingAt(replica, { cert: proposal.justify, proposer }) : NOTHING;
+  return parent.size === 0 ? high : new Map([...high, ...parent]);
+}
+
+function votableProposal({ proposals, view, durable }: Replica): Proposal | null {
   const proposal = proposals.get(view);
-  const isVotable = proposal !== undefined && !proposal.isRefused && durable.lastVotedView < view;
-  const branches: Wanted[] = [];
-  if (uncommitted === null) branches.push({ cert: durable.highCert, proposer: null });
-  if (uncommitted === null && isVotable) {
-    const { justify, block } = proposal.first;
-    branches.push({ cert: justify, proposer: block.header.proposer });
-  }
-  let wanted: Map<Hash, Wanted> | null = null;
-  for (const branch of branches) {
-    const root = rootOf(replica, branch.cert.block);
-    if (root.type === "missing") wanted = (wanted ?? new Map()).set(root.hash, branch);
-  }
-  if (uncommitted === null) return wanted ?? NOTHING;
-  const missing = missingBelow(replica, uncommitted);
-  return missing === null ? NOTHING : new Map([[missing, { cert: uncommitted, proposer: null }]]);
+  const isVotable = proposal?.isRefused === false && durable.lastVotedView < view;
+  return isVotable ? proposal.first : null;
+}
+
+function missingAt(replica: Replica, wanted: Wanted): ReadonlyMap<Hash, Wanted> {
+  const root = rootOf(replica, wanted.cert.block);
+  return root.type === "missing" ? new Map([[root.hash, wanted]]) : NOTHING;
 }
 
 /** What stops a commit: a header, or above what I hold a body whose header is all I kept. */

@@ -96,7 +96,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     epoch: u32,
     view: whole,
     highCert: cert,
-    highHeader: header,
+    highHeader: fc.option(header),
     commit: cert,
     entry: fc.option(tc),
     signer: u16,
