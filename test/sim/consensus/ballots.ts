@@ -38,9 +38,9 @@ export class Ballots {
   }
 
   /** An epoch has one committee (S12). */
-  open(committee: Committee): void {
+  open(committee: Committee, isDoubtful = false): void {
     const known = this.#epochs.get(committee.epoch);
-    if (known?.committee === committee) return;
+    if (known?.committee === committee || (known && isDoubtful)) return;
     if (known) {
       const isSame =
         known.committee.genesis === committee.genesis &&

@@ -89,10 +89,14 @@ export class Host {
     this.blocks.set(this.#world.genesis.hash, this.#world.genesis);
     this.proofs.clear();
     for (const [epoch, proof] of proofs) this.proofs.set(epoch, proof);
-    const epoch = durable?.epoch ?? Math.max(...committees.keys());
-    const committee = committees.get(epoch);
-    if (!committee) throw new Error(`${this.id} boots without the committee of epoch ${epoch}`);
-    this.committed = this.#found(durable?.commitCert.block ?? committed ?? committee.genesis);
+    const genesis = this.#world.genesis.hash;
+    this.committed = this.#found(durable?.commitCert.block ?? committed ?? genesis);
+    const committee = durable
+      ? committees.get(durable.epoch)
+      : [...committees.values()].findLast(
+          ({ genesisHeight }) => genesisHeight <= this.committed.header.height,
+        );
+    if (!committee) throw new Error(`${this.id} boots without the committee of its epoch`);
     this.app = this.#replayed(this.committed);
     this.#world.watch.booted(this, durable);
     this.step({

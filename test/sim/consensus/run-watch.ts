@@ -46,16 +46,14 @@ export class RunWatch implements Watch {
   stepped(host: Host, event: Event, effects: readonly Effect[]): void {
     this.tally.events++;
     this.journal.add(this.#now(), host, event, effects);
-    if (!host.state || this.safety.isLiar(host)) return;
-    this.safety.ballots.open(host.state.replica.committee);
+    if (!host.state) return;
+    this.safety.ballots.open(host.state.replica.committee, this.safety.isLiar(host));
+    if (this.safety.isLiar(host)) return;
     this.#states.check(host, host.state);
   }
 
   persisted(host: Host, durable: Durable): void {
-    if (host.state && !this.safety.isLiar(host)) {
-      this.safety.ballots.open(host.state.replica.committee);
-      this.safety.persisted(host, durable);
-    }
+    if (!this.safety.isLiar(host)) this.safety.persisted(host, durable);
   }
 
   sealed(host: Host, message: Message): void {

@@ -79,6 +79,8 @@ class Course {
   recovery = 0;
   readonly #simulation: Simulation;
   #submitted = 0;
+  /** Nothing new comes any more, neither work nor lies. */
+  #isOver = false;
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -129,6 +131,7 @@ class Course {
 
   /** Gives a transaction to some process that is up. */
   #submit(members: readonly number[] | null = null): Tx | null {
+    if (this.#isOver) return null;
     const { dice, processes, watch, agenda } = this.#simulation;
     const id = ++this.#submitted;
     const able = processes.filter((one) => isCorrect(one) && isMember(one.host));
@@ -179,8 +182,6 @@ class Course {
   }
 
   // Everything comes right.
-
-  #isOver = false;
 
   /** How long f failed views and the one that succeeds may take, and the waits between. */
   get #boundMs(): number {

@@ -25,6 +25,7 @@ export class SafetyWatch {
   readonly #said = new Map<number, Said>();
   readonly #records = new Map<number, Durable>();
   readonly #heights = new Map<number, number>();
+  readonly #wishes = new Map<number, number>();
   readonly #roots = new Map<number, Hash>();
   readonly #real = new WeakSet<Cert | TC>();
 
@@ -65,6 +66,8 @@ export class SafetyWatch {
     promise(isSound(durable), "S6", () => `${host.id} writes a record that is not sound`);
     if (before)
       promise(mayFollow(before, durable), "S6", () => `${host.id} writes a record that goes back`);
+    const { lastVote } = durable;
+    if (lastVote && lastVote !== before?.lastVote) this.#isInTime(host, lastVote.block);
     for (const cert of [durable.lock, durable.highCert, durable.commitCert])
       this.#mustBeReal(host, cert, (one) => this.ballots.isReal(one));
     if (durable.highTC) this.#mustBeReal(host, durable.highTC, (one) => this.ballots.isRealTC(one));
@@ -101,6 +104,19 @@ export class SafetyWatch {
       if (said.recent.length > 60) said.recent.splice(0, 20);
     }
     this.#isCovered(host, vote);
+  }
+
+  /** S13: nobody whose clock is good votes for a block from the future. */
+  #isInTime(host: Host, hash: Hash): void {
+    const header = host.blocks.get(hash)?.header;
+    const parent = header && this.ballots.headers.get(header.parent);
+    if (!header || !parent || !host.state?.replica.isClockHealthy) return;
+    const ahead = header.timestampMs - host.now;
+    promise(
+      ahead <= host.config.driftMsMax || header.timestampMs === parent.timestampMs + 1,
+      "S13",
+      () => `${host.id} votes for a block ${ahead} ms in the future`,
+    );
   }
 
   #isCovered(host: Host, { kind, epoch, view, block }: Vote): void {
@@ -144,9 +160,22 @@ export class SafetyWatch {
   }
 
   #onWish(host: Host, { epoch, wishView }: Wish): void {
+    this.#isWishOfHonest(host, epoch, wishView);
     const { record } = host.disk;
     const isCovered = record !== null && (record.epoch > epoch || record.lastWishView >= wishView);
     promise(isCovered, "S7", () => `${host.id} wishes for ${wishView} before its disk`);
+  }
+
+  /** Nobody honest wishes for a view that no honest one has had a reason to wish for. */
+  #isWishOfHonest(host: Host, epoch: number, wishView: number): void {
+    const highest = this.#wishes.get(epoch) ?? 0;
+    const { view = 0 } = host.state?.replica ?? {};
+    promise(
+      wishView <= Math.max(highest, view + host.config.syncPeriod),
+      "L2",
+      () => `${host.id} in view ${view} wishes for ${wishView}, as only liars do`,
+    );
+    this.#wishes.set(epoch, Math.max(highest, wishView));
   }
 
   /** S1, S2, S12, S13. */

@@ -218,8 +218,21 @@ export class Simulation implements Surroundings {
       // What was under way when the network healed arrives within Δ or not at all.
       const isLeftOver = sentAt < this.healedAt && this.agenda.now > this.healedAt + this.options.deltaMs;
       if (isLeftOver || !receiver.isUp) return;
-      receiver.receive(host.key, this.options.codec ? overBytes(message) : message);
+      const arrived = this.options.codec ? this.#overBytes(host, message) : message;
+      if (arrived) receiver.receive(host.key, arrived);
     });
+  }
+
+  /** The message as its bytes say it; a liar may have put something together that has none. */
+  #overBytes(host: Host, message: Message): Message | null {
+    try {
+      const known = bytes.get(message) ?? encodeMessage(message);
+      bytes.set(message, known);
+      return decodeMessage(known);
+    } catch (thrown) {
+      if (this.watch.safety.isLiar(host)) return null;
+      throw thrown;
+    }
   }
 
   #register(message: Message): void {
@@ -298,12 +311,6 @@ function keyOf(at: number): PublicKey {
 }
 
 const bytes = new WeakMap<Message, Uint8Array>();
-
-function overBytes(message: Message): Message {
-  const known = bytes.get(message) ?? encodeMessage(message);
-  bytes.set(message, known);
-  return decodeMessage(known);
-}
 
 function configOf({ options, book }: Simulation, me: PublicKey, isObserver: boolean): Config {
   const { deltaMs, timeoutMs, timeoutMsMax, syncPeriod } = options;

@@ -45,6 +45,7 @@ function forged(traitor: Traitor, cert: Cert): Cert {
     { ...cert, bitmap: bitmapOf([...signers.slice(1), n + 3], n + 8) },
     { ...cert, bitmap: bitmapOf(Array.from({ length: n }, (_, at) => at), n) },
     { ...cert, bitmap: bitmapOf([], n), sigs: [] },
+    { ...cert, view: cert.view + 1, bitmap: bitmapOf([], n) },
     { ...cert, view: 0, bitmap: new Uint8Array(0), sigs: [] },
     {
       ...cert,
