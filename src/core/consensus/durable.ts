@@ -52,7 +52,10 @@ export function genesisDurable(committee: Committee): Durable {
 export function isSound(durable: Durable): boolean {
   const { lock, highCert, commitCert, highTC, epoch } = durable;
   return (
-    [lock, highCert, commitCert, highTC ?? lock].every((one) => one.epoch === epoch) &&
+    lock.epoch === epoch &&
+    highCert.epoch === epoch &&
+    commitCert.epoch === epoch &&
+    (highTC === null || highTC.epoch === epoch) &&
     compareRank(lock, highCert) <= 0 &&
     compareRank(commitCert, highCert) <= 0 &&
     commitCert.kind === "C" &&
@@ -72,19 +75,21 @@ function areItsVotes(durable: Durable): boolean {
   return isPrepare && isCommit && areViews;
 }
 
+/** What never decreases. */
+const NUMBERS = [
+  "lastVotedView",
+  "lastCommitVotedView",
+  "lastWishView",
+  "lastProposedView",
+] as const;
+const CERTS = ["lock", "highCert", "commitCert"] as const;
+
 /** Whether one record may follow another: nothing decreases, and nothing is said twice differently. */
 export function mayFollow(before: Durable, after: Durable): boolean {
   if (after.epoch !== before.epoch) return after.epoch > before.epoch;
-  const numbers = [
-    "lastVotedView",
-    "lastCommitVotedView",
-    "lastWishView",
-    "lastProposedView",
-  ] as const;
-  const certs = ["lock", "highCert", "commitCert"] as const;
   return (
-    numbers.every((name) => after[name] >= before[name]) &&
-    certs.every((name) => compareRank(after[name], before[name]) >= 0) &&
+    NUMBERS.every((name) => after[name] >= before[name]) &&
+    CERTS.every((name) => compareRank(after[name], before[name]) >= 0) &&
     (after.highTC?.view ?? 0) >= (before.highTC?.view ?? 0) &&
     saysTheSame(before.lastVote, after.lastVote) &&
     saysTheSame(before.lastCommitVote, after.lastCommitVote) &&

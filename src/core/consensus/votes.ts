@@ -18,8 +18,10 @@ export function onVote(replica: Replica, vote: Vote): void {
   lookForOffences(replica, vote, before);
   if (before !== undefined) return;
   cast.set(vote.signer, vote);
+  const quorum = quorumOf(replica.committee.validators.length);
+  if (cast.size < quorum) return;
   const same = [...cast.values()].filter((other) => isSameBallot(other, vote));
-  if (same.length === quorumOf(replica.committee.validators.length)) onQuorum(replica, same, vote);
+  if (same.length === quorum) onQuorum(replica, same, vote);
 }
 
 /** Prepare votes are for the leader of their view, back to the view before; commit votes for all. */
