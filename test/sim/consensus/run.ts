@@ -187,7 +187,8 @@ class Course {
   get #boundMs(): number {
     const { options } = this.#simulation;
     const faults = Math.max(1, Math.floor((options.n + 1) / 3));
-    return (faults + 2) * options.timeoutMsMax + 20 * options.deltaMs;
+    const { statusIntervalMs } = this.#simulation.processes[0]?.host.config ?? { statusIntervalMs: 0 };
+    return (faults + 2) * options.timeoutMsMax + statusIntervalMs;
   }
 
   /** L1, L6, L7: what honest processes hold is committed and executed by all of them, in time. */
@@ -203,7 +204,7 @@ class Course {
         if (tx) wanted.push(tx);
       });
     const first = healedAt + this.#boundMs;
-    const last = first + 2 * options.timeoutMs + this.#boundMs;
+    const last = first + 2 * options.timeoutMs;
     this.#until(first, () => watch.safety.chain.length > heights);
     promise(watch.safety.chain.length > heights, "L1", () => `nothing new by ${first.toFixed(0)}`);
     this.#until(last, () => agenda.now > healedAt + 1.6 * options.timeoutMs && this.#isDone(wanted));
@@ -260,10 +261,11 @@ class Course {
   }
 
   #until(at: number, isEnough: () => boolean): void {
-    const { agenda, watch } = this.#simulation;
-    const most = watch.tally.events + EVENTS_AFTER;
+    const { agenda, watch, options } = this.#simulation;
+    const many = EVENTS_AFTER * Math.max(1, (options.n / 7) ** 2);
+    const most = watch.tally.events + many;
     while (!isEnough() && agenda.step(at))
-      promise(watch.tally.events < most, "storm", () => `${EVENTS_AFTER} events without an end`);
+      promise(watch.tally.events < most, "storm", () => `${many} events without an end`);
     if (agenda.now < at && !isEnough()) agenda.now = at;
   }
 

@@ -68,6 +68,8 @@ export class SafetyWatch {
       promise(mayFollow(before, durable), "S6", () => `${host.id} writes a record that goes back`);
     const { lastVote } = durable;
     if (lastVote && lastVote !== before?.lastVote) this.#isInTime(host, lastVote.block);
+    if (durable.lastWishView > (before?.epoch === durable.epoch ? before.lastWishView : 0))
+      this.#isWishOfHonest(host, durable.epoch, durable.lastWishView);
     for (const cert of [durable.lock, durable.highCert, durable.commitCert])
       this.#mustBeReal(host, cert, (one) => this.ballots.isReal(one));
     if (durable.highTC) this.#mustBeReal(host, durable.highTC, (one) => this.ballots.isRealTC(one));
@@ -160,7 +162,6 @@ export class SafetyWatch {
   }
 
   #onWish(host: Host, { epoch, wishView }: Wish): void {
-    this.#isWishOfHonest(host, epoch, wishView);
     const { record } = host.disk;
     const isCovered = record !== null && (record.epoch > epoch || record.lastWishView >= wishView);
     promise(isCovered, "S7", () => `${host.id} wishes for ${wishView} before its disk`);

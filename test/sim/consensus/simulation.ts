@@ -328,7 +328,7 @@ function configOf({ options, book }: Simulation, me: PublicKey, isObserver: bool
     commitGraceMs: 2 * deltaMs,
     blockIntervalMsMin: 0,
     idleMsMax: null,
-    statusIntervalMs: 20 * deltaMs,
+    statusIntervalMs: 20 * deltaMs * Math.max(1, options.n / 7),
     resendMsMax: timeoutMsMax,
     driftMsMax: 2_000 + deltaMs,
     stalenessMs: 60_000,
