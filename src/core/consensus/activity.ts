@@ -30,14 +30,7 @@ function wake(replica: Replica): void {
   if (replica.durable.highCert.view !== replica.view - 1) sendNewView(replica);
 }
 
-const NOT_WHEN_IDLE = [
-  "view",
-  "resend",
-  "leader_wait",
-  "commit_grace",
-  "block_interval",
-  "held_proposal",
-] as const;
+const NOT_WHEN_IDLE = ["view", "resend", "leader_wait", "commit_grace", "block_interval"] as const;
 
 function rest(replica: Replica): void {
   const { idleMsMax } = replica.config;

@@ -12,6 +12,7 @@ export function addBlock(replica: Replica, block: Block): void {
   if (blocks.has(block.hash) || block.header.height <= committed.header.height) return;
   blocks.set(block.hash, { block, isRooted: false, isStored: false });
   links.delete(block.hash);
+  replica.version++;
   replica.blockBytes += block.header.payloadBytes;
   replica.effects.push({ type: "store_block", block });
 }

@@ -1,12 +1,12 @@
-import { headerOf, pathTo } from "./blocks.ts";
 import { compareRank } from "./certificates.ts";
+import { type CommitPath, commitPathOf } from "./commit-path.ts";
 import { alarm, contextOf, take } from "./emit.ts";
-import { endEpoch, isFinal, knowsNextSet } from "./epoch-end.ts";
+import { endEpoch, isEpochOver, knowsNextSet } from "./epoch-end.ts";
 import { checkDivergence } from "./execution.ts";
 import { forgetBody, pruneBlocks } from "./pruning.ts";
 import { observeCommit } from "./safety-rules.ts";
 import type { Replica } from "./state.ts";
-import type { Block, Cert, Hash } from "./types.ts";
+import type { Block, Cert } from "./types.ts";
 
 /** Commit (§6.6): once per height, in order, and never beside what is committed. */
 
@@ -16,7 +16,8 @@ const HISTORY_MAX = 256;
 /** Takes note of a commit certificate; the commit itself may have to wait for blocks. */
 export function noteCommit(replica: Replica, cert: Cert): void {
   const { uncommitted, committed } = replica;
-  if (cert.height <= committed.header.height) compareWithHistory(replica, cert);
+  const isOld = cert.height <= committed.header.height && !isEpochOver(replica);
+  if (isOld) compareWithHistory(replica, cert);
   else if (uncommitted === null || compareRank(cert, uncommitted) > 0) replica.uncommitted = cert;
   tryCommit(replica);
 }
@@ -34,28 +35,19 @@ function raiseCommitCert(replica: Replica, cert: Cert): void {
   take(replica, observeCommit(contextOf(replica), replica.durable, cert), { lazy: false });
 }
 
-/** Commits what the highest commit certificate covers and I hold the bodies of, oldest first. */
+/** Commits what the highest commit certificate covers and I hold the bodies of. */
 export function tryCommit(replica: Replica): void {
-  const cert = replica.uncommitted;
+  const { uncommitted: cert, stuck, version } = replica;
   if (cert === null || mustNotCommit(replica)) return;
-  const path = pathTo(replica, cert.block);
-  if (path.type === "conflict")
+  if (stuck?.cert === cert && stuck.version === version) return;
+  const path = commitPathOf(replica, cert);
+  if (path === null) {
     alarm(replica, "fork", `the block of view ${cert.view} is beside my committed block`);
-  if (path.type === "whole") commitPath(replica, cert, path.hashes);
-}
-
-function commitPath(replica: Replica, cert: Cert, hashes: readonly Hash[]): void {
-  const final = hashes.findIndex((hash) => isFinal(headerOf(replica, hash)));
-  if (final >= 0) {
-    tryEndEpoch(replica, cert, { hashes, final });
     return;
   }
-  const blocks = bodiesOf(replica, hashes);
-  if (blocks.length === hashes.length) {
-    replica.uncommitted = null;
-    raiseCommitCert(replica, cert);
-  }
-  commitBlocks(replica, blocks, cert);
+  commitPath(replica, cert, path);
+  if (replica.uncommitted === cert)
+    replica.stuck = { cert, version: replica.version, missing: path.missing };
 }
 
 /** After a divergence, a fork or two certificates in a view nobody here knows what is right. */
@@ -63,32 +55,20 @@ function mustNotCommit({ halted }: Replica): boolean {
   return halted !== null && halted !== "amnesia";
 }
 
-/** The epoch ends at its epoch-final block: what is above is never final (§10.3). */
-function tryEndEpoch(
-  replica: Replica,
-  cert: Cert,
-  { hashes, final }: { readonly hashes: readonly Hash[]; readonly final: number },
-): void {
-  const blocks = bodiesOf(replica, hashes.slice(0, final + 1));
-  const last = blocks[final];
-  if (last === undefined || !knowsNextSet(replica, last)) {
-    commitBlocks(replica, blocks.slice(0, final), cert);
+function commitPath(replica: Replica, cert: Cert, { blocks, isWhole, ending }: CommitPath): void {
+  const [final] = ending;
+  if (isWhole && final !== undefined) {
+    // The epoch ends at its epoch-final block: what is above is never final (§10.3).
+    const commit = () => commitBlocks(replica, blocks, cert);
+    if (knowsNextSet(replica, final)) endEpoch(replica, { headers: ending, cert }, commit);
+    else commitBlocks(replica, blocks.slice(0, -1), cert);
     return;
   }
-  const above = hashes.slice(final + 1).flatMap((hash) => headerOf(replica, hash) ?? []);
-  const ended = { headers: [last.header, ...above], cert };
-  endEpoch(replica, last, ended, () => commitBlocks(replica, blocks, cert));
-}
-
-/** The blocks of a path up to the first whose body is not here. */
-function bodiesOf({ blocks }: Replica, hashes: readonly Hash[]): readonly Block[] {
-  const bodies: Block[] = [];
-  for (const hash of hashes) {
-    const known = blocks.get(hash);
-    if (known === undefined) break;
-    bodies.push(known.block);
+  if (isWhole) {
+    replica.uncommitted = null;
+    raiseCommitCert(replica, cert);
   }
-  return bodies;
+  commitBlocks(replica, blocks, cert);
 }
 
 function commitBlocks(replica: Replica, blocks: readonly Block[], cert: Cert): void {

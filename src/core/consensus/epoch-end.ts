@@ -15,6 +15,11 @@ export function isFinal(header: Header | null): boolean {
   return header !== null && header.nextValidatorsHash !== null;
 }
 
+/** Whether my committed block ended this epoch, and the record of it was lost in a crash (§10.3, 4). */
+export function isEpochOver({ committed, committee }: Replica): boolean {
+  return isFinal(committed.header) && committed.hash !== committee.genesis;
+}
+
 /** What a child of this block has to say in `closing`: the epoch-final block on its branch. */
 export function closingAbove({ committee }: Replica, parent: Hash, header: Header): Hash | null {
   if (parent === committee.genesis) return null;
@@ -49,19 +54,18 @@ export function judgeEpoch(replica: Replica, block: Block, parent: Header): Verd
 }
 
 /** Whether I know who the validators are that an epoch-final block names: executed, or proven. */
-export function knowsNextSet({ sets }: Replica, { header }: Block): boolean {
-  return header.nextValidatorsHash !== null && sets.has(header.nextValidatorsHash);
+export function knowsNextSet({ sets }: Replica, { nextValidatorsHash }: Header): boolean {
+  return nextValidatorsHash !== null && sets.has(nextValidatorsHash);
 }
 
-/** Ends the epoch at a block: its commit and the new epoch are one record (§10.3, 4 and 5). */
+/** Ends the epoch: the commit of its final block and the new epoch are one record (§10.3, 4 and 5). */
 export function endEpoch(
   replica: Replica,
-  final: Block,
   ended: Pick<EpochProof, "headers" | "cert">,
   commit: () => void,
 ): void {
-  const { nextValidatorsHash } = final.header;
-  const validators = nextValidatorsHash === null ? null : replica.sets.get(nextValidatorsHash);
+  const nextHash = ended.headers[0]?.nextValidatorsHash;
+  const validators = nextHash ? replica.sets.get(nextHash) : null;
   const proof = { ...ended, validators: validators ?? [] };
   const granted = take(replica, switchEpoch(contextOf(replica), replica.durable, proof), {
     lazy: false,
@@ -97,6 +101,7 @@ function beginEpoch(replica: Replica, committee: Committee): void {
   replica.lead = null;
   replica.proposal = null;
   replica.uncommitted = null;
+  replica.stuck = null;
   replica.wished = { some: 0, quorum: 0 };
   forget(replica);
 }

@@ -55,7 +55,7 @@ export function onEpochProofs(replica: Replica, proofs: readonly EpochProof[]): 
 export function onEpochProof(replica: Replica, proof: EpochProof): void {
   const { committed, links, blocks } = replica;
   if (committeeAfter(contextOf(replica), proof) === null) return;
-  noteSet(replica, proof.validators);
+  noteSet(replica, proof.validators); // This changes the version for the links too.
   for (const header of proof.headers) {
     const hash = hashHeader(header);
     if (header.height > committed.header.height && !blocks.has(hash)) links.set(hash, header);

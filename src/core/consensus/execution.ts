@@ -42,10 +42,12 @@ const SETS_MAX = 64;
 
 /** Remembers a set by its hash, which is all that a header says of it. */
 export function noteSet(
-  { sets }: Replica,
+  replica: Replica,
   validators: NonNullable<Execution["pendingValidators"]>,
-) {
+): void {
+  const { sets } = replica;
   const hash = validatorsHashOf(validators);
+  replica.version++;
   sets.delete(hash);
   sets.set(hash, validators);
   const [oldest] = sets.keys();

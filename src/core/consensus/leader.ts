@@ -50,7 +50,7 @@ function newLead(view: number, since: Ms): Lead {
     stage: "open",
     hasWaited: false,
     isBodiless: false,
-    hasGraceEnded: false,
+    grace: "unused",
     isHeartbeat: false,
     parent: null,
   };
@@ -111,8 +111,10 @@ function extend(replica: Replica, lead: Lead, parent: Header): void {
 /** Commit votes have 2Δ in my own view; then one empty block makes the tail final (§7.4). */
 function isTailOverdue(replica: Replica, lead: Lead): boolean {
   if (!isTailOpen(replica)) return false;
-  if (!lead.hasGraceEnded) arm(replica, "commit_grace", lead.since + replica.config.commitGraceMs);
-  return lead.hasGraceEnded;
+  if (lead.grace === "over") return true;
+  lead.grace = "running";
+  arm(replica, "commit_grace", lead.since + replica.config.commitGraceMs);
+  return false;
 }
 
 /** Whether the block before is too young (§7.4), or the application too far behind for more (§10.4). */
@@ -166,7 +168,7 @@ export function onLeaderWaited({ lead }: Replica): void {
 
 /** Commit votes have had their time. */
 export function onGraceEnded({ lead }: Replica): void {
-  if (lead) lead.hasGraceEnded = true;
+  if (lead?.grace === "running") lead.grace = "over";
 }
 
 /** Silence has lasted for as long as it may (`idleMsMax`). */

@@ -23,6 +23,8 @@ export function onViewTimeout(replica: Replica): void {
 function makeWish(replica: Replica, view: View): void {
   if (view > replica.durable.lastWishView)
     take(replica, wish(replica.durable, view), { lazy: false });
+  replica.resends = 0;
+  replica.resendAt = replica.now + 2 * replica.config.deltaMs;
   sendWish(replica);
 }
 

@@ -39,6 +39,7 @@ export function readmit(replica: Replica, block: Block): void {
 export function forgetBody(replica: Replica, hash: Hash): Block | undefined {
   const known = replica.blocks.get(hash);
   if (known === undefined) return undefined;
+  replica.version++;
   replica.blocks.delete(hash);
   replica.blockBytes -= known.block.header.payloadBytes;
   return known.block;

@@ -86,6 +86,8 @@ function newReplica(
     committed: { hash: hashHeader(committed), header: committed },
     history: new Map([[committed.height, hashHeader(committed)]]),
     uncommitted: null,
+    stuck: null,
+    version: 0,
     blocks: new Map(),
     blockBytes: 0,
     blocksBound: 0,

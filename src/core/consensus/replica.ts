@@ -14,7 +14,7 @@ import { prepareVote } from "./safety-rules.ts";
 import { proposedBy } from "./signatures.ts";
 import type { Replica } from "./state.ts";
 import { judgeTimestamp } from "./timestamps.ts";
-import type { Block, Hash, Header } from "./types.ts";
+import type { Block, Cert, Hash, Header } from "./types.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Judging proposals and voting for them (§6.4). */
@@ -42,8 +42,8 @@ function onFirst(replica: Replica, proposal: Proposal): void {
 
 /** A body that was certified before it came. */
 function adoptLate(replica: Replica, block: Block): void {
-  const cert = replica.certs.get(block.header.view);
-  if (cert?.block === block.hash || replica.fetching.has(block.hash))
+  const certified = replica.certs.get(block.header.view);
+  if (certified?.block === block.hash || replica.fetching.has(block.hash))
     if (hasItsPayload(block)) addBlock(replica, block);
 }
 
@@ -83,9 +83,9 @@ export function sendVote(replica: Replica): void {
 
 /** V7 to V10, in their order. V6 and the rest of V2 are left to SafetyRules, which ask V7 again. */
 function judge(replica: Replica, { block, justify }: Proposal): Verdict {
-  const { durable } = replica;
   const { header } = block;
-  if (compareRank(justify, durable.lock) < 0) return "refuse"; // V7
+  if (compareRank(justify, replica.durable.lock) < 0) return "refuse"; // V7
+  if (isBelowCommitted(replica, justify)) return "refuse"; // V8
   if (!isOfThisChain(replica, block)) return "refuse"; // V9
   const root = rootOf(replica, header.parent); // V8
   const parent = headerOf(replica, header.parent);
@@ -106,6 +106,11 @@ function hasBatches(replica: Replica, block: Block): boolean {
 export function onBlockStored({ blocks }: Replica, hash: Hash): void {
   const known = blocks.get(hash);
   if (known) known.isStored = true;
+}
+
+function isBelowCommitted({ committed }: Replica, { height, block }: Cert): boolean {
+  const isBeside = height === committed.header.height && block !== committed.hash;
+  return isBeside || height < committed.header.height;
 }
 
 function isOfThisChain({ config, committee }: Replica, block: Block): boolean {

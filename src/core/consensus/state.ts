@@ -26,6 +26,13 @@ export interface Proposals {
   isRefused: boolean;
 }
 
+/** What is certified in a view. */
+export interface Certified {
+  readonly block: Hash;
+  P: Cert | null;
+  C: Cert | null;
+}
+
 /** A block above my committed one, with its body. */
 export interface KnownBlock {
   readonly block: Block;
@@ -45,8 +52,8 @@ export interface Lead {
   hasWaited: boolean;
   /** The parent's body did not come in time. */
   isBodiless: boolean;
-  /** The commit votes had their time (§7.4). */
-  hasGraceEnded: boolean;
+  /** The time that commit votes have (§7.4). */
+  grace: "unused" | "running" | "over";
   /** Nothing happened for long (`idleMsMax`). */
   isHeartbeat: boolean;
   /** What the payload is being built on. */
@@ -110,8 +117,8 @@ export interface Replica {
 
   votes: Map<View, Map<number, Vote>>;
   commitVotes: Map<View, Map<number, Vote>>;
-  /** One certificate of each view I remember (S3). */
-  certs: Map<View, Cert>;
+  /** The first certificate of each kind in a view; both are for one block (S3). */
+  certs: Map<View, Certified>;
   proposals: Map<View, Proposals>;
   /** The highest of each signer, and the (f+1)-th and Q-th highest view wished for. */
   wishes: Map<number, Wish>;
@@ -126,6 +133,10 @@ export interface Replica {
   history: Map<number, Hash>;
   /** The highest commit certificate whose blocks I do not have all. */
   uncommitted: Cert | null;
+  /** What it lacked when it was tried last; it is tried again when the version has changed. */
+  stuck: { cert: Cert; version: number; missing: Hash | null } | null;
+  /** Counts changes of blocks, links and sets. */
+  version: number;
   blocks: Map<Hash, KnownBlock>;
   blockBytes: number;
   /** When so many blocks are held, what is not needed is looked for. */

@@ -29,7 +29,7 @@ export interface Stepped {
  */
 export function step(state: State | null, event: Event, config: Config): Stepped {
   const replica = begin(state, event, config);
-  take(replica, event);
+  react(replica, event);
   finish(replica);
   return { state: { steps: ++replica.steps, replica }, effects: replica.effects };
 }
@@ -47,7 +47,7 @@ function begin(state: State | null, event: Event, config: Config): Replica {
   return replica;
 }
 
-function take(replica: Replica, event: Event): void {
+function react(replica: Replica, event: Event): void {
   switch (event.type) {
     case "message":
       onMessage(replica, event.from, event.message);

@@ -1,5 +1,5 @@
 import { hasItsPayload } from "./block.ts";
-import { addBlock, pathTo, rootOf } from "./blocks.ts";
+import { addBlock, rootOf } from "./blocks.ts";
 import { signersOf } from "./certificates.ts";
 import { trace } from "./emit.ts";
 import type { Blocks, Proposal } from "./messages.ts";
@@ -11,11 +11,6 @@ import type { Cert, Hash, PublicKey } from "./types.ts";
  * Getting blocks that I lack (§8.1): only those that a certificate leads to, so nobody can make me
  * look for what does not exist. Hash links vouch for them.
  */
-
-/** Heights a sync asks for at a time, once it knows the headers. */
-const SEGMENT = 64;
-/** Headers between my committed block and a certificate; beyond, only a snapshot helps (§8.3). */
-const LINKS_MAX = 10_000;
 
 /** Why a block is wanted: who signed the certificate has it, and the leader first. */
 interface Wanted {
@@ -73,10 +68,10 @@ const NOTHING: ReadonlyMap<Hash, Wanted> = new Map();
 
 /** What stops a commit; and when nothing does, what stops the next proposal or the next vote. */
 function wantedBlocks(replica: Replica): ReadonlyMap<Hash, Wanted> {
-  const { uncommitted, durable } = replica;
+  const { uncommitted, stuck, durable } = replica;
   if (uncommitted !== null) {
-    const missing = missingBelow(replica, uncommitted);
-    return missing === null ? NOTHING : new Map([[missing, { cert: uncommitted, proposer: null }]]);
+    if (stuck === null || stuck.missing === null) return NOTHING;
+    return new Map([[stuck.missing, { cert: uncommitted, proposer: null }]]);
   }
   const proposal = votableProposal(replica);
   const proposer = proposal?.block.header.proposer ?? null;
@@ -92,21 +87,10 @@ function votableProposal({ proposals, view, durable }: Replica): Proposal | null
 }
 
 function missingAt(replica: Replica, wanted: Wanted): ReadonlyMap<Hash, Wanted> {
-  const root = rootOf(replica, wanted.cert.block);
+  const { block, height } = wanted.cert;
+  if (height <= replica.committed.header.height) return NOTHING;
+  const root = rootOf(replica, block);
   return root.type === "missing" ? new Map([[root.hash, wanted]]) : NOTHING;
-}
-
-/** What stops a commit: a header, or above what I hold a body whose header is all I kept. */
-function missingBelow(replica: Replica, cert: Cert): Hash | null {
-  const path = pathTo(replica, cert.block);
-  if (path.type === "conflict") return null;
-  const { blocks, links } = replica;
-  if (path.type === "missing") return blocks.size + links.size > LINKS_MAX ? null : path.hash;
-  const first = path.hashes.findIndex((hash) => !blocks.has(hash));
-  if (first < 0) return null;
-  const lacking = path.hashes.slice(first, first + SEGMENT);
-  const end = lacking.findIndex((hash) => blocks.has(hash));
-  return lacking.at(end < 0 ? -1 : end - 1) ?? null;
 }
 
 /** Blocks from high to low, the first of which I have asked for (§8.1). */

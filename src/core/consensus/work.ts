@@ -5,7 +5,7 @@ import type { Replica } from "./state.ts";
 
 /** Whether the block of my highest certificate still has to be committed. */
 export function isTailOpen({ durable, committed }: Replica): boolean {
-  return durable.highCert.block !== committed.hash;
+  return durable.highCert.height > committed.header.height;
 }
 
 /** Whether a view may end in vain, so that its timer has to run. */
@@ -13,24 +13,20 @@ export function isWorkPending(replica: Replica): boolean {
   return (
     replica.hasWork ||
     isTailOpen(replica) ||
-    hasVotedForContent(replica) ||
+    isContentProposed(replica) ||
     isEpochEnding(replica) ||
     isCalledHigher(replica) ||
     replica.lead?.isHeartbeat === true
   );
 }
 
-/** I have accepted a proposal of this view that orders something or ends the epoch. */
-function hasVotedForContent({ durable, view, proposals }: Replica): boolean {
-  if (durable.lastVotedView !== view) return false;
-  const header = proposals.get(view)?.first.block.header;
-  return (
-    header !== undefined && (header.txCount > 0 || header.payloadBytes > EMPTY || isFinal(header))
-  );
+/** The proposal of this view orders something or ends the epoch, and may have or get my vote. */
+function isContentProposed({ view, proposals }: Replica): boolean {
+  const proposal = proposals.get(view);
+  if (proposal === undefined || proposal.isRefused) return false;
+  const { payload, header } = proposal.first.block;
+  return payload.inline.length + payload.batches.length > 0 || isFinal(header);
 }
-
-/** Bytes of the encoding of an empty payload: two counts. */
-const EMPTY = 4;
 
 /** I have wished for a view, and so has somebody honest: it has to come about (§7.4). */
 function isCalledHigher({ durable, view, wished }: Replica): boolean {
