@@ -16,6 +16,7 @@ const KEPT = 200;
 
 /** The last events, written out only when somebody wants to read them, and the hash of all (S14). */
 export class Journal {
+  /** Lines written, kept or not. */
   count = 0;
   readonly #lines: Line[] = [];
   readonly #idOf: (key: PublicKey) => number;
@@ -28,8 +29,10 @@ export class Journal {
 
   add(at: number, host: Host, event: Event, effects: readonly Effect[]): void {
     const view = host.state?.replica.view ?? 0;
-    this.#lines[this.count % KEPT] = { at, id: host.id, view, event, effects };
-    this.count++;
+    if (!isHeartbeat(event)) {
+      this.#lines[this.count % KEPT] = { at, id: host.id, view, event, effects };
+      this.count++;
+    }
     this.#mix(host.id, view, event.now, event.type.length);
     this.#mix(effects.length, host.state?.replica.durable.highCert.view ?? 0, host.committed.header.height);
     if (event.type === "message") this.#mixText(event.message.type);
@@ -66,6 +69,12 @@ export class Journal {
     const what = describeEvent(event, this.#idOf);
     return `${at.toFixed(1).padStart(9)}  ${id} v${view}  ${what}${said.length ? ` → ${said.join("; ")}` : ""}`;
   }
+}
+
+/** Says where everybody is, again and again; not worth a line. */
+function isHeartbeat(event: Event): boolean {
+  if (event.type === "timer") return event.timer === "status";
+  return event.type === "message" && event.message.type === "status";
 }
 
 type IdOf = (key: PublicKey) => number;

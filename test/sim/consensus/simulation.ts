@@ -185,6 +185,8 @@ export class Simulation implements Surroundings {
   clockError({ id }: Host): number {
     const { skewMs, clockTrouble } = this.options;
     if (this.isHealed) return this.dice.throw(LUCK.clock, id, 1) * 100;
+    if (skewMs === 0 && !clockTrouble) return 0;
+    if (!this.faults.may(0, `clock ${id}`, "wrong")) return 0;
     const skew = (this.dice.throw(LUCK.clock, id) * 2 - 1) * skewMs;
     if (!clockTrouble || this.dice.throw(LUCK.clock, id, 2) < 0.5) return skew;
     if (this.dice.throw(LUCK.clock, id, 3) < 0.3) return skew - this.agenda.now;
