@@ -17,6 +17,7 @@ function keepBusy(replica: Replica): void {
   if (replica.status === "idle") wake(replica);
   if (replica.timedOut !== replica.view) arm(replica, "view", viewEndOf(replica));
   arm(replica, "resend", replica.resendAt);
+  if (replica.heldUntil !== null) arm(replica, "held_proposal", replica.heldUntil);
   cancel(replica, "idle_block");
 }
 
@@ -30,7 +31,14 @@ function wake(replica: Replica): void {
   if (replica.durable.highCert.view !== replica.view - 1) sendNewView(replica);
 }
 
-const NOT_WHEN_IDLE = ["view", "resend", "leader_wait", "commit_grace", "block_interval"] as const;
+const NOT_WHEN_IDLE = [
+  "view",
+  "resend",
+  "leader_wait",
+  "commit_grace",
+  "block_interval",
+  "held_proposal",
+] as const;
 
 function rest(replica: Replica): void {
   const { idleMsMax } = replica.config;

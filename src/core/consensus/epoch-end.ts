@@ -1,5 +1,5 @@
 import { validatorsHashOf } from "./digest.ts";
-import { alarm, contextOf, take } from "./emit.ts";
+import { alarm, contextOf, persist } from "./emit.ts";
 import { dropBlock } from "./pruning.ts";
 import { type Committee, indexOf } from "./quorum.ts";
 import { switchEpoch } from "./safety-rules.ts";
@@ -67,16 +67,16 @@ export function endEpoch(
   const nextHash = ended.headers[0]?.nextValidatorsHash;
   const validators = nextHash ? replica.sets.get(nextHash) : null;
   const proof = { ...ended, validators: validators ?? [] };
-  const granted = take(replica, switchEpoch(contextOf(replica), replica.durable, proof), {
-    lazy: false,
-  });
-  if (granted === null) {
+  const decision = switchEpoch(contextOf(replica), replica.durable, proof);
+  if (decision.type === "refused") {
     alarm(replica, "safety", "a block above an epoch-final one is final");
     return;
   }
-  commit();
-  const { committee } = granted;
+  const { committee, durable } = decision;
+  // The record of the next epoch is worth nothing without its committee, which the proof holds.
   replica.effects.push({ type: "switch_epoch", committee, proof });
+  persist(replica, durable, false);
+  commit();
   beginEpoch(replica, committee);
 }
 

@@ -78,6 +78,7 @@ function newReplica(
     commitVotes: new Map(),
     certs: new Map(),
     proposals: new Map(),
+    heldUntil: null,
     wishes: new Map(),
     wished: { some: 0, quorum: 0 },
     newViews: new Map(),

@@ -58,6 +58,7 @@ function onAnother(replica: Replica, first: Proposal, second: Proposal): void {
 export function tryVote(replica: Replica): void {
   const { proposals, view, durable, me } = replica;
   const proposal = proposals.get(view);
+  replica.heldUntil = null;
   if (me === null || durable.lastVotedView >= view || !proposal || proposal.isRefused) return;
   const { block, justify } = proposal.first;
   const verdict = judge(replica, proposal.first);

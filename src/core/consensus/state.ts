@@ -120,6 +120,8 @@ export interface Replica {
   /** The first certificate of each kind in a view; both are for one block (S3). */
   certs: Map<View, Certified>;
   proposals: Map<View, Proposals>;
+  /** When the proposal of my view is no longer too far in the future (§10.5). */
+  heldUntil: Ms | null;
   /** The highest of each signer, and the (f+1)-th and Q-th highest view wished for. */
   wishes: Map<number, Wish>;
   wished: { some: View; quorum: View };

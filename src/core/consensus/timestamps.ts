@@ -1,5 +1,4 @@
 import type { Replica } from "./state.ts";
-import { arm } from "./timers.ts";
 import type { Header, Ms } from "./types.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -21,6 +20,7 @@ export function judgeTimestamp(replica: Replica, header: Header, parent: Header)
   if (timestampMs === parent.timestampMs + 1 || !isClockHealthy) return "vote";
   if (timestampMs < now - config.stalenessMs) return "refuse";
   const heldUntil = timestampMs - config.driftMsMax;
-  if (heldUntil > now) arm(replica, "held_proposal", heldUntil);
-  return heldUntil > now ? "wait" : "vote";
+  if (heldUntil <= now) return "vote";
+  replica.heldUntil = heldUntil;
+  return "wait";
 }
