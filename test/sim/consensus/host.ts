@@ -327,7 +327,9 @@ export class Host {
 
   #sync(): void {
     if (!this.isUp || !this.disk.beginSync()) return;
-    this.later(this.#world.lasts(this, "sync"), () => {
+    const { life } = this;
+    this.#world.sync(this, () => {
+      if (this.life !== life || !this.isUp) return;
       const frames = this.disk.endSync();
       if (this.#crashesAt("after sync")) return;
       this.#releaseHeld();

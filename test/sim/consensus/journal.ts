@@ -1,6 +1,6 @@
 import type { Effect, Event } from "@/core/consensus/events.ts";
 import type { Message, Outgoing } from "@/core/consensus/messages.ts";
-import type { Ballot, PublicKey } from "@/core/consensus/types.ts";
+import type { Ballot, Hash, PublicKey } from "@/core/consensus/types.ts";
 import { short } from "./ballots.ts";
 import type { Host } from "./host.ts";
 
@@ -78,6 +78,8 @@ function isHeartbeat(event: Event): boolean {
 }
 
 type IdOf = (key: PublicKey) => number;
+/** How a block is called. */
+export type NameOf = (hash: Hash) => string;
 
 /** An event in a few words. */
 export function describeEvent(event: Event, idOf: IdOf): string {
@@ -104,20 +106,20 @@ export function describeEvent(event: Event, idOf: IdOf): string {
 }
 
 /** A message in a few words. */
-export function describeMessage(message: Message | Outgoing): string {
+export function describeMessage(message: Message | Outgoing, name: NameOf = short): string {
   switch (message.type) {
     case "proposal": {
       const { hash, header } = message.block;
       const entry = message.entry ? ` by TC(${message.entry.view})` : "";
-      return `proposal ${header.view} ${short(hash)} on ${describeCert(message.justify)}${entry}`;
+      return `proposal ${header.view} ${name(hash)} on ${describeCert(message.justify, name)}${entry}`;
     }
     case "vote":
-      return `${message.kind === "P" ? "vote" : "commit vote"} ${message.view} ${short(message.block)}`;
+      return `${message.kind === "P" ? "vote" : "commit vote"} ${message.view} ${name(message.block)}`;
     case "prepare":
     case "decide":
-      return `${message.type} ${describeCert(message.cert)}`;
+      return `${message.type} ${describeCert(message.cert, name)}`;
     case "new_view":
-      return `new view ${message.view} with ${describeCert(message.highCert)}`;
+      return `new view ${message.view} with ${describeCert(message.highCert, name)}`;
     case "wish":
       return `wish ${message.wishView}`;
     case "tc":
@@ -125,16 +127,17 @@ export function describeMessage(message: Message | Outgoing): string {
     case "status":
       return `status view ${message.view} height ${message.committedHeight}`;
     case "blocks":
-      return `blocks ${message.blocks.map(({ hash }) => short(hash)).join(" ")}`;
+      return `blocks ${message.blocks.map(({ hash }) => name(hash)).join(" ")}`;
     case "get_blocks":
-      return `get blocks ${short(message.from)} above ${message.untilHeight}`;
+      return `get blocks ${name(message.from)} above ${message.untilHeight}`;
     default:
       return message.type;
   }
 }
 
-function describeCert({ kind, view, block }: Ballot): string {
-  return `${kind === "P" ? "C" : "CC"}_${view}(${short(block)})`;
+/** A certificate in a few words: C_v(B), or CC_v(B) for one that commits. */
+export function describeCert({ kind, view, block }: Ballot, name: NameOf = short): string {
+  return `${kind === "P" ? "C" : "CC"}_${view}(${name(block)})`;
 }
 
 /** An effect in a few words; what says nothing new is left out. */

@@ -194,12 +194,18 @@ export class Simulation implements Surroundings {
     return skew + (jump * 2 - 1) * 5_000;
   }
 
-  lasts(host: Host, what: "sync" | "build" | "execute"): number {
-    const { fsyncMsMin, fsyncMsMax } = this.options;
-    const thrown = this.dice.throw(LUCK.fsync, host.id, this.#lasted++);
-    if (what !== "sync") return thrown * 2;
-    const most = this.isHealed ? Math.min(fsyncMsMax, 0.1 * this.options.deltaMs) : fsyncMsMax;
-    return logUniform(thrown, fsyncMsMin, most);
+  sync(host: Host, end: () => void): void {
+    const { fsyncMsMin, fsyncMsMax, deltaMs } = this.options;
+    const most = this.isHealed ? Math.min(fsyncMsMax, 0.1 * deltaMs) : fsyncMsMax;
+    this.agenda.after(logUniform(this.#duration(host), fsyncMsMin, most), end);
+  }
+
+  lasts(host: Host): number {
+    return this.#duration(host) * 2;
+  }
+
+  #duration(host: Host): number {
+    return this.dice.throw(LUCK.fsync, host.id, this.#lasted++);
   }
 
   carry(host: Host, to: PublicKey, message: Message): void {

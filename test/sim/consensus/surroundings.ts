@@ -38,8 +38,10 @@ export interface Surroundings {
   /** Everybody a message to all is for. */
   everybody(): readonly PublicKey[];
   carry(host: Host, to: PublicKey, message: Message): void;
-  /** How long a sync, the building of a payload and the execution of a block take. */
-  lasts(host: Host, what: "sync" | "build" | "execute"): number;
+  /** Ends a sync of the disk, sooner or later. */
+  sync(host: Host, end: () => void): void;
+  /** How long the building of a payload and the execution of a block take. */
+  lasts(host: Host, what: "build" | "execute"): number;
   crashes(host: Host, point: CrashPoint): boolean;
 }
 
