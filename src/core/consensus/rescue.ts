@@ -34,7 +34,8 @@ export interface Whereabouts {
 export function rescue(replica: Replica, peer: PublicKey, { view, commitView }: Whereabouts): void {
   const { highTC, highCert, commitCert } = replica.durable;
   const isBehind = view < replica.view || commitView < commitCert.view;
-  if (!isBehind || peer === replica.config.me || !mayAnswer(replica, "rescue", peer)) return;
+  if (!isBehind || replica.me === null || peer === replica.config.me) return;
+  if (!mayAnswer(replica, "rescue", peer)) return;
   if (commitView < commitCert.view) send(replica, [peer], certMessage(commitCert));
   if (highCert.view >= view && compareRank(highCert, commitCert) > 0)
     send(replica, [peer], certMessage(highCert));
