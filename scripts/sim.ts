@@ -1,13 +1,17 @@
+import { writeFileSync } from "node:fs";
 import { type BatchSum, commandOf, termsOf } from "#test/sim/consensus/batch.ts";
+import { theCore } from "#test/sim/consensus/core.ts";
 import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { mutantCore } from "#test/sim/consensus/mutant-core.ts";
 import { MUTANTS } from "#test/sim/consensus/mutants.ts";
 import { reportOf } from "#test/sim/consensus/report.ts";
 import { type RunTerms, run } from "#test/sim/consensus/run.ts";
+import { allStories } from "#test/sim/consensus/stories.ts";
+import { tellStory } from "#test/sim/consensus/story.ts";
 
 /**
  * Simulates the consensus core: `sim [--from 0] [--seeds 2000] [--nodes N] [--twins] [--mutant NAME]
- * [--replay SEED]`. Everything follows from the seed. The last line is `N seeds, N events, N
+ * [--replay SEED]`; `sim --rewrite` tells the stories of test/transcripts anew. Everything follows from the seed. The last line is `N seeds, N events, N
  * violations`; ends with 4 when there are violations, and then says how to run them again.
  */
 
@@ -33,6 +37,7 @@ async function main(): Promise<number> {
   if (!numbers.every((one) => Number.isSafeInteger(one) && one >= 0)) return misused();
   const name = option("--mutant");
   const replay = option("--replay");
+  if (process.argv.includes("--rewrite")) return rewriteStories();
   if (name !== null) return huntMutant(name, replay);
   if (replay !== null) return show(termsOf(Number(replay), given));
   return simulate();
@@ -104,7 +109,17 @@ async function huntMutant(name: string, replay: string | null): Promise<number> 
   return 0;
 }
 
+/** What has changed in a story is to be read before it is committed. */
+function rewriteStories(): number {
+  for (const { name, path, text } of allStories()) {
+    const told = tellStory(text, theCore);
+    if (told !== text) console.log(`${name} is another one now`);
+    writeFileSync(path, told);
+  }
+  return 0;
+}
+
 function misused(why?: string): number {
-  console.log(why ?? "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED]");
+  console.log(why ?? "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]");
   return MISUSED;
 }

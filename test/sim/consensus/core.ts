@@ -1,12 +1,13 @@
 import { SymbolicSignatures } from "#test/support/symbolic-signatures.ts";
 import type { Config } from "@/core/consensus/config.ts";
 import type { Effect, Event } from "@/core/consensus/events.ts";
+import { type Evidence, findOffence } from "@/core/consensus/evidence.ts";
 import type { Message, Outgoing } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import { type Signer, type SigScheme, seal } from "@/core/consensus/signatures.ts";
 import type { State } from "@/core/consensus/state.ts";
 import { step } from "@/core/consensus/step.ts";
-import type { PublicKey } from "@/core/consensus/types.ts";
+import type { PublicKey, Vote } from "@/core/consensus/types.ts";
 import { isVerified } from "@/core/consensus/verify-message.ts";
 
 /** Signatures of a chain: who holds a pen can sign, everybody can check. */
@@ -23,6 +24,7 @@ export interface Core {
     config: Config,
   ) => { readonly state: State; readonly effects: readonly Effect[] };
   readonly isVerified: (scheme: SigScheme, committee: Committee, message: Message) => boolean;
+  readonly findOffence: (first: Vote, second: Vote) => Evidence | undefined;
   readonly seal: (outgoing: Outgoing, signer: Signer) => Message;
 }
 
@@ -31,5 +33,6 @@ export const theCore: Core = {
   newBook: () => new SymbolicSignatures(),
   step,
   isVerified,
+  findOffence,
   seal,
 };

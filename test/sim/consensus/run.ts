@@ -94,6 +94,7 @@ class Course {
     });
     this.#planTxs();
     this.#planLies();
+    this.#planDeaths();
     if (options.skewMs > 0) this.#planClocks();
     while (watch.tally.events < EVENTS_BEFORE && agenda.step(options.healMs));
     this.#heal();
@@ -172,6 +173,14 @@ class Course {
       };
       again(0);
     }
+  }
+
+  /** Who is gone for ever goes at any time before the network heals. */
+  #planDeaths(): void {
+    const { processes, agenda, dice, options } = this.#simulation;
+    for (const { host, part } of processes)
+      if (part === "dead")
+        agenda.after(dice.throw(LUCK.downtime, host.id, -1) * options.healMs, () => host.crash(1));
   }
 
   #planClocks(): void {

@@ -271,7 +271,9 @@ export class Simulation implements Surroundings {
   }
 
   restart(host: Host): void {
-    if (host.isUp) return;
+    const { part } = this.processes[host.id] ?? {};
+    const isGone = part === "dead" && host.life > 0;
+    if (host.isUp || isGone) return;
     this.#afflict(host);
     host.boot();
   }

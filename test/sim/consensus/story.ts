@@ -318,6 +318,21 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       sig,
     });
   },
+  /** `greet 3 by 2 to 3`: a NewView that knows of nothing. */
+  greet(story, [view, ...words]) {
+    const { committee, genesis } = story.world;
+    const signer = Number(after(words, "by"));
+    story.say(signer, numbers(after(words, "to")), {
+      type: "new_view",
+      epoch: committee.epoch,
+      view: Number(view),
+      highCert: genesisCert(committee, "P"),
+      highHeader: genesis.header,
+      commit: genesisCert(committee, "C"),
+      entry: null,
+      signer,
+    });
+  },
   /** `gather TC7 from the wishes of 0,1,3`: of the last wish each of them sent. */
   gather(story, [name = "", ...words]) {
     const { coven } = story.world;

@@ -2,6 +2,7 @@ import { bitmapOf, signersOf } from "@/core/consensus/certificates.ts";
 import { newBlock } from "@/core/consensus/block.ts";
 import type { Message } from "@/core/consensus/messages.ts";
 import type { Cert, EpochProof, Hash, Sig, TC } from "@/core/consensus/types.ts";
+import { signVote } from "./coven.ts";
 import type { Stream } from "./dice.ts";
 import type { Traitor, TrickCode } from "./traitor.ts";
 
@@ -56,10 +57,25 @@ function forged(traitor: Traitor, cert: Cert): Cert {
   ]);
 }
 
+/** What the liar alone has signed, as often as it takes. */
+function aloneCert(traitor: Traitor, cert: Cert): Cert {
+  const view = cert.view + 1 + traitor.stream.int(2);
+  const vote = signVote(traitor.lair.pen, {
+    ...cert,
+    type: "vote",
+    view,
+    signer: traitor.index,
+  });
+  const n = traitor.committee?.validators.length ?? 1;
+  return { ...cert, view, bitmap: bitmapOf([traitor.index], n), sigs: cert.sigs.map(() => vote.sig) };
+}
+
 function forgeCertificates(traitor: Traitor): void {
   const { coven, stream } = traitor;
   if (coven.certs.length === 0) return;
-  const cert = forged(traitor, stream.pick(coven.certs.slice(-8)));
+  const model = stream.pick(coven.certs.slice(-8));
+  const isAlone = traitor.index >= 0 && stream.chance(0.2);
+  const cert = isAlone ? aloneCert(traitor, model) : forged(traitor, model);
   const messages = coven.messages.filter(({ type }) => type === "proposal" || type === "wish");
   const carrier = messages.length > 0 ? stream.pick(messages) : undefined;
   traitor.say(traitor.some(), smuggled(stream, cert, carrier));
