@@ -86,7 +86,8 @@ function show(terms: RunTerms): number {
 /** Looks for a seed that catches a bug that was put in on purpose. */
 async function huntMutant(name: string, replay: string | null): Promise<number> {
   const mutant = MUTANTS.find((one) => one.name === name);
-  if (!mutant) return misused(`There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`);
+  if (!mutant)
+    return misused(`There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`);
   const core = await mutantCore(mutant.patches ?? []);
   const { bugs, fixed } = mutant;
   const terms = (seed: number): RunTerms => ({
@@ -120,6 +121,9 @@ function rewriteStories(): number {
 }
 
 function misused(why?: string): number {
-  console.log(why ?? "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]");
+  console.log(
+    why ??
+      "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]",
+  );
   return MISUSED;
 }

@@ -149,9 +149,7 @@ function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
     stepRounds: SIM_SEEDS_A_STEP,
     empty: EMPTY_SUM,
     async step(from, to, sum) {
-      const turn = Math.floor(from / SIM_SEEDS_A_STEP) % 10;
-      const large = SIM_LARGE[Math.floor(from / SIM_SEEDS_A_STEP / 10) % SIM_LARGE.length] ?? 7;
-      const nodes = isTwins ? (turn === 9 ? 7 : 4) : turn === 9 ? large : null;
+      const nodes = nodesOf(Math.floor(from / SIM_SEEDS_A_STEP), isTwins);
       const found = await runOnAllCores({ from, to, nodes, isTwins });
       for (const report of found.reports) say(report);
       return add(sum, { ...found, reports: [] });
@@ -166,6 +164,13 @@ function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
       ].join(", "),
     isGood: ({ violations }) => violations === 0,
   };
+}
+
+/** How many validators a step is about; null leaves it to the seeds, which are of at most seven. */
+function nodesOf(step: number, isTwins: boolean): number | null {
+  const isLarge = step % 10 === 9;
+  if (isTwins) return isLarge ? 7 : 4;
+  return isLarge ? (SIM_LARGE[Math.floor(step / 10) % SIM_LARGE.length] ?? 7) : null;
 }
 
 function fileOf(name: string): string {

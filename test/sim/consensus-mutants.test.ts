@@ -47,7 +47,14 @@ function catchingSeed({ seeds = 0, fixed, bugs }: Mutant, core: Core): string | 
 function isFramed(core: Core): boolean {
   const pen = core.newBook().signer("01".repeat(32) as PublicKey);
   const vote = (epoch: number): Vote => {
-    const said = { type: "vote", kind: "P", epoch, view: 1, height: epoch, justifyView: 0 } as const;
+    const said = {
+      type: "vote",
+      kind: "P",
+      epoch,
+      view: 1,
+      height: epoch,
+      justifyView: 0,
+    } as const;
     const block = `0${epoch}`.repeat(32) as Vote["block"];
     return { ...said, block, signer: 0, sig: pen.sign({ ...said, block }) };
   };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { EMPTY_PAYLOAD, newBlock, sumUp } from "@/core/consensus/block.ts";
 import { type Hash, NO_HASH, type PublicKey, type Tx } from "@/core/consensus/types.ts";
-import { Application, type AppBugs, newTx, VALID_MS } from "./consensus/application.ts";
+import { type AppBugs, Application, newTx, VALID_MS } from "./consensus/application.ts";
 import { runBatch } from "./consensus/batch.ts";
 import { theCore } from "./consensus/core.ts";
 import { minimise } from "./consensus/minimise.ts";
@@ -34,7 +34,8 @@ describe("replicas of the consensus core, simulated", () => {
 
   test("with f + 1 twins there is a fork, so the checker is not blind", () => {
     let seed = 0;
-    const isFork = (check: string | undefined): boolean => check !== undefined && /^S[1-4]$/.test(check);
+    const isFork = (check: string | undefined): boolean =>
+      check !== undefined && /^S[1-4]$/.test(check);
     while (seed < FORKS_WITHIN) {
       const { violation } = run({ seed, core: theCore, fixed: twinsOf(seed, 4, 1) });
       if (isFork(violation?.check)) break;

@@ -90,25 +90,33 @@ export class Application {
   }
 
   #execute(state: AppState, block: Block): AppState {
-    const { timestampMs, height, nextValidatorsHash } = block.header;
+    const { timestampMs, height } = block.header;
     const executed = new Map(state.executed);
-    let requested = state.requested;
-    let { validators } = state;
+    const asked: (readonly PublicKey[])[] = [];
     for (const tx of block.payload.inline) {
       const { id, members } = readTx(tx);
       if (!this.isDue(tx, timestampMs) || executed.has(id)) continue;
       if (!this.#bugs.forgetsExecuted) executed.set(id, timestampMs);
-      if (members) requested = [...requested, this.#committeeOf(members)];
+      if (members) asked.push(this.#committeeOf(members));
     }
-    if (nextValidatorsHash !== null) {
-      const applied = requested.find((one) => validatorsHashOf(one) === nextValidatorsHash);
-      validators = applied ?? validators;
-      if (!this.#bugs.keepsRequest) requested = requested.filter((one) => one !== applied);
-    }
-    const current = validators.join();
-    requested = requested.filter((one) => one.join() !== current || this.#bugs.keepsRequest);
+    const { validators, requested } = this.#governed(state, asked, block);
     const root = rootOf(state.root, block.hash, executed.size, requested.length);
     return { height, root, timestampMs, executed, validators, requested };
+  }
+
+  /** The committee, and those that are asked for and differ from it. */
+  #governed(
+    state: AppState,
+    asked: AppState["requested"],
+    { header: { nextValidatorsHash } }: Block,
+  ): Pick<AppState, "validators" | "requested"> {
+    const all = [...state.requested, ...asked];
+    const applied = all.find((one) => validatorsHashOf(one) === nextValidatorsHash);
+    const validators = applied ?? state.validators;
+    const current = validators.join();
+    const isKept = (one: readonly PublicKey[]): boolean =>
+      this.#bugs.keepsRequest === true || (one !== applied && one.join() !== current);
+    return { validators, requested: all.filter(isKept) };
   }
 
   /** Whether a block of that time may execute it: B.ts ≤ validUntil ≤ B.ts + 10 min. */

@@ -103,8 +103,7 @@ export class Ballots {
       () => `two blocks are certified in view ${view}: ${short(other)} and ${short(block)}`,
     );
     prepared.set(view, block);
-    for (const one of committed)
-      if (one.view < view) this.#mustDescend({ view, block }, one);
+    for (const one of committed) if (one.view < view) this.#mustDescend({ view, block }, one);
   }
 
   #onCommitted({ prepared, committed }: EpochBallots, { view, block }: Ballot): void {
@@ -153,7 +152,9 @@ export class Ballots {
     if (!known) return false;
     const signers = new Set(
       entries
-        .filter(({ signer, wishView }) => wishView >= view && known.wishes.has(`${signer} ${wishView}`))
+        .filter(
+          ({ signer, wishView }) => wishView >= view && known.wishes.has(`${signer} ${wishView}`),
+        )
         .map(({ signer }) => signer),
     );
     return signers.size >= quorumOf(known.committee.validators.length);

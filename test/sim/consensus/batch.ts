@@ -51,7 +51,10 @@ const REPORTS_MAX = 3;
 const FAILED_MAX = 50;
 
 /** The run of one seed. */
-export function termsOf(seed: number, { nodes, isTwins }: Omit<BatchTerms, "from" | "to">): RunTerms {
+export function termsOf(
+  seed: number,
+  { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
+): RunTerms {
   const fixed: Fixed = isTwins ? twinsOf(seed, nodes ?? 4) : nodes === null ? {} : { n: nodes };
   return { seed, core: theCore, fixed };
 }
@@ -81,7 +84,10 @@ function checkedTwice(terms: RunTerms, outcome: Outcome): Outcome {
 }
 
 /** How to run a seed again. */
-export function commandOf(seed: number, { nodes, isTwins }: Omit<BatchTerms, "from" | "to">): string {
+export function commandOf(
+  seed: number,
+  { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
+): string {
   const options = [...(nodes === null ? [] : ["--nodes", nodes]), ...(isTwins ? ["--twins"] : [])];
   return ["npm run sim -- --replay", seed, ...options].join(" ");
 }

@@ -1,8 +1,17 @@
-import { quorumOf } from "@/core/consensus/quorum.ts";
 import type { Message } from "@/core/consensus/messages.ts";
-import type { Signer } from "@/core/consensus/signatures.ts";
-import type { Ballot, Block, Cert, Hash, PublicKey, TC, UnsignedVote, Vote } from "@/core/consensus/types.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
+import { quorumOf } from "@/core/consensus/quorum.ts";
+import type { Signer } from "@/core/consensus/signatures.ts";
+import type {
+  Ballot,
+  Block,
+  Cert,
+  Hash,
+  PublicKey,
+  TC,
+  UnsignedVote,
+  Vote,
+} from "@/core/consensus/types.ts";
 import type { Book } from "./core.ts";
 
 /** How much of each sort is remembered, the newest. */

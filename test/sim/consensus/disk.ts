@@ -1,4 +1,4 @@
-import { decodeDurable, type Durable, encodeDurable } from "@/core/consensus/durable.ts";
+import { type Durable, decodeDurable, encodeDurable } from "@/core/consensus/durable.ts";
 import type { Token } from "@/core/consensus/events.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Block, EpochProof, Hash } from "@/core/consensus/types.ts";
@@ -99,7 +99,8 @@ export class Disk {
 
   /** The power goes: of what was not durable, this part of it (0 to 1) survives, and no torn frame. */
   crash(survives: number): void {
-    const kept = this.#durable + Math.floor(survives * (this.#frames.length - this.#durable + 0.99));
+    const kept =
+      this.#durable + Math.floor(survives * (this.#frames.length - this.#durable + 0.99));
     this.#frames.length = Math.min(kept, this.#frames.length);
     this.#durable = this.#frames.length;
     this.#durableToken = 0;
@@ -125,23 +126,24 @@ export class Disk {
 
   /** What a start finds; the record takes the way over its bytes. */
   load(): Found {
-    const blocks = new Map<Hash, Block>();
-    const committees = new Map<number, Committee>();
-    const proofs = new Map<number, EpochProof>();
-    let committed: Hash | null = null;
-    const records: Durable[] = [];
-    for (const frame of this.#frames) {
-      if (frame.type === "record") records.push(frame.durable);
-      if (frame.type === "block") blocks.set(frame.block.hash, frame.block);
-      if (frame.type === "committed") committed = frame.hash;
-      if (frame.type !== "epoch") continue;
-      committees.set(frame.committee.epoch, frame.committee);
-      if (frame.proof) proofs.set(frame.committee.epoch - 1, frame.proof);
-    }
+    const blocks = new Map(this.#all("block").map(({ block }) => [block.hash, block]));
+    const epochs = this.#all("epoch");
     this.blocks.clear();
     for (const hash of blocks.keys()) this.blocks.add(hash);
-    const durable = this.#newest(records);
-    return { durable, blocks, committees, proofs, committed };
+    return {
+      durable: this.#newest(this.#all("record").map(({ durable }) => durable)),
+      blocks,
+      committees: new Map(epochs.map(({ committee }) => [committee.epoch, committee])),
+      proofs: new Map(
+        epochs.flatMap(({ committee, proof }) => (proof ? [[committee.epoch - 1, proof]] : [])),
+      ),
+      committed: this.#all("committed").at(-1)?.hash ?? null,
+    };
+  }
+
+  #all<Type extends Frame["type"]>(type: Type): readonly Extract<Frame, { type: Type }>[] {
+    const isOne = (frame: Frame): frame is Extract<Frame, { type: Type }> => frame.type === type;
+    return this.#frames.filter(isOne);
   }
 
   #newest(records: readonly Durable[]): Durable | null {

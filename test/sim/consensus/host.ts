@@ -7,12 +7,16 @@ import type { State } from "@/core/consensus/state.ts";
 import type { Block, EpochProof, Hash, Ms, PublicKey, Tx } from "@/core/consensus/types.ts";
 import { type AppState, readTx } from "./application.ts";
 import type { Disk, Frame } from "./disk.ts";
-import { answerBlocks, answerProofs, Asking, epochOf } from "./exchange.ts";
+import { Asking, answerBlocks, answerProofs, epochOf } from "./exchange.ts";
 import { type Branch, Mempool } from "./mempool.ts";
 import type { CrashPoint, Surroundings } from "./surroundings.ts";
 
 /** An event before it is known when it happens. */
-export type Untimed = Event extends infer Any ? (Any extends Event ? Omit<Any, "now"> : never) : never;
+export type Untimed = Event extends infer Any
+  ? Any extends Event
+    ? Omit<Any, "now">
+    : never
+  : never;
 
 /** What leaves a process, before it is on any wire; a liar puts itself in between. */
 export type Outlet = (to: PublicKey, message: Message) => void;
@@ -112,7 +116,8 @@ export class Host {
   /** A block its record says it has; without it the record came to disk too early. */
   #found(hash: Hash): Block {
     const block = this.blocks.get(hash);
-    if (!block) throw new Error(`${this.id} boots without the block it committed, ${hash.slice(0, 6)}`);
+    if (!block)
+      throw new Error(`${this.id} boots without the block it committed, ${hash.slice(0, 6)}`);
     return block;
   }
 
@@ -120,7 +125,10 @@ export class Host {
     const path: Block[] = [];
     for (let block = tip; block.header.height > 0; block = this.#found(block.header.parent))
       path.push(block);
-    return path.reduceRight((app, block) => this.#world.app.execute(app, block), this.#world.genesisApp);
+    return path.reduceRight(
+      (app, block) => this.#world.app.execute(app, block),
+      this.#world.genesisApp,
+    );
   }
 
   #above({ header: { height } }: Block): readonly Block[] {
@@ -394,7 +402,12 @@ export class Host {
   #build({ view, parent, txsMax }: Effect & { readonly type: "build_payload" }): void {
     const inline = this.mempool.oldest(txsMax, this.#idsOn(parent));
     const payload = inline.length > 0 ? { inline, batches: [] } : null;
-    this.step({ type: "payload_ready", view, payload, evidenceRoot: this.#world.genesis.header.parent });
+    this.step({
+      type: "payload_ready",
+      view,
+      payload,
+      evidenceRoot: this.#world.genesis.header.parent,
+    });
   }
 
   /** The transactions on a branch that are not executed yet. */

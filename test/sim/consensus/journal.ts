@@ -34,7 +34,11 @@ export class Journal {
       this.count++;
     }
     this.#mix(host.id, view, event.now, event.type.length);
-    this.#mix(effects.length, host.state?.replica.durable.highCert.view ?? 0, host.committed.header.height);
+    this.#mix(
+      effects.length,
+      host.state?.replica.durable.highCert.view ?? 0,
+      host.committed.header.height,
+    );
     if (event.type === "message") this.#mixText(event.message.type);
     for (const effect of effects) this.#mixText(effect.type);
   }

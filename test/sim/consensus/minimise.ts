@@ -14,29 +14,42 @@ export interface Minimal {
  * same promise is broken. A fault that is left out leaves the luck of all others as it was.
  */
 export function minimise(terms: RunTerms, failed: Outcome): Minimal {
-  const check = failed.violation?.check;
-  let best = failed;
-  let without: ReadonlySet<string> = new Set(terms.without);
-  let tries = 0;
-  let parts = 2;
-  while (tries < TRIES_MAX) {
-    const names = best.faults.map(({ name }) => name);
-    if (names.length === 0) break;
-    const size = Math.ceil(names.length / parts);
-    let smaller: Outcome | undefined;
-    for (let from = 0; from < names.length && !smaller && tries < TRIES_MAX; from += size) {
-      const fewer = new Set([...without, ...names.slice(from, from + size)]);
-      const outcome = run({ ...terms, without: fewer });
-      tries++;
-      if (outcome.violation?.check !== check) continue;
-      smaller = outcome;
-      without = fewer;
-    }
-    if (smaller) {
-      best = smaller;
-      parts = Math.max(2, parts - 1);
-    } else if (size === 1) break;
-    else parts = Math.min(names.length, parts * 2);
+  const search = new Search(terms, failed);
+  for (let parts = 2; parts > 0; ) parts = search.narrow(parts);
+  return { outcome: search.best, tries: search.tries };
+}
+
+class Search {
+  best: Outcome;
+  tries = 0;
+  readonly #terms: RunTerms;
+  readonly #check: string | undefined;
+  #without: ReadonlySet<string>;
+
+  constructor(terms: RunTerms, failed: Outcome) {
+    this.#terms = terms;
+    this.best = failed;
+    this.#check = failed.violation?.check;
+    this.#without = new Set(terms.without);
   }
-  return { outcome: best, tries };
+
+  /** Leaves out one of so many parts; the number of parts to try next, 0 when there is no use. */
+  narrow(parts: number): number {
+    const names = this.best.faults.map(({ name }) => name);
+    const size = Math.ceil(names.length / parts);
+    for (let from = 0; from < names.length && this.tries < TRIES_MAX; from += size)
+      if (this.#failsWithout(names.slice(from, from + size))) return Math.max(2, parts - 1);
+    const isDone = size <= 1 || this.tries >= TRIES_MAX;
+    return isDone ? 0 : Math.min(names.length, parts * 2);
+  }
+
+  #failsWithout(names: readonly string[]): boolean {
+    const without = new Set([...this.#without, ...names]);
+    const outcome = run({ ...this.#terms, without });
+    this.tries++;
+    if (outcome.violation?.check !== this.#check) return false;
+    this.best = outcome;
+    this.#without = without;
+    return true;
+  }
 }

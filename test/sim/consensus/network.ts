@@ -46,8 +46,7 @@ export class Network {
     const delay = this.#delay(sent, 0);
     const isLate = delay > deltaMs && !this.#faults.may(at, name("delay"), what);
     const first = isLate ? deltaMs : delay;
-    const isTwice =
-      duplication > 0 && this.#dice.throw(LUCK.duplicate, link, count) < duplication;
+    const isTwice = duplication > 0 && this.#dice.throw(LUCK.duplicate, link, count) < duplication;
     return isTwice && this.#faults.may(at, name("repeat"), what)
       ? [first, this.#delay(sent, 1)]
       : [first];

@@ -94,19 +94,20 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
 }
 
 function networkOf(stream: Stream, isCalm: boolean) {
-  const isBad = !isCalm && stream.chance(0.8);
+  const isBad = stream.chance(isCalm ? 0 : 0.8);
   const delayMsMin = stream.logUniform(DELTA_MS / 100, DELTA_MS / 5);
-  const delayMsMax = isBad
-    ? stream.logUniform(DELTA_MS, 50 * DELTA_MS)
-    : stream.logUniform(delayMsMin, DELTA_MS);
+  const [least, most] = isBad ? [DELTA_MS, 50 * DELTA_MS] : [delayMsMin, DELTA_MS];
+  const delayMsMax = stream.logUniform(least, most);
+  const calm = isCalm ? 0 : 1;
+  const bad = isBad ? 1 : 0;
   return {
-    healMs: isCalm ? 0 : stream.logUniform(2_000, 20_000),
-    loss: isBad && stream.chance(0.7) ? stream.next() * 0.3 : 0,
-    duplication: isBad && stream.chance(0.5) ? stream.next() * 0.1 : 0,
+    healMs: calm * stream.logUniform(2_000, 20_000),
+    loss: stream.chance(0.7 * bad) ? stream.next() * 0.3 : 0,
+    duplication: stream.chance(0.5 * bad) ? stream.next() * 0.1 : 0,
     delayMsMin,
     delayMsMax,
-    slow: isBad && stream.chance(0.2) ? stream.int(4) : -1,
-    partition: !isCalm && stream.chance(0.6) ? stream.pick(PARTITIONS) : "none",
+    slow: stream.chance(0.2 * bad) ? stream.int(4) : -1,
+    partition: stream.chance(0.6 * calm) ? stream.pick(PARTITIONS) : "none",
     partitionMs: stream.logUniform(200, 5_000),
   };
 }
@@ -119,8 +120,8 @@ function processesOf(stream: Stream, isCalm: boolean) {
     downMsMax: stream.logUniform(50, 5_000),
     fsyncMsMin: 0.1,
     fsyncMsMax: stream.logUniform(0.2, isCalm ? 2 : 300),
-    skewMs: isCalm || stream.chance(0.6) ? 0 : stream.logUniform(100, 3_600_000),
-    clockTrouble: !isCalm && stream.chance(0.2),
+    skewMs: stream.chance(isCalm ? 0 : 0.4) ? stream.logUniform(100, 3_600_000) : 0,
+    clockTrouble: stream.chance(isCalm ? 0 : 0.2),
   };
 }
 
@@ -142,9 +143,7 @@ function peopleOf(stream: Stream, n: number, isCalm: boolean) {
   const parts = Array.from({ length: n }, (_, id) =>
     faulty.includes(id) ? stream.pick(FAULTY) : "honest",
   );
-  const tricks = stream.chance(0.3)
-    ? TRICKS
-    : stream.some(TRICKS, 1).slice(0, 1 + stream.int(6));
+  const tricks = stream.chance(0.3) ? TRICKS : stream.some(TRICKS, 1).slice(0, 1 + stream.int(6));
   return { parts: resized(parts, n), tricks };
 }
 

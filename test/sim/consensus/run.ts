@@ -69,8 +69,14 @@ export function run({ seed, core, fixed, bugs, without }: RunTerms): Outcome {
 function violationIn(thrown: unknown): Violation {
   if (thrown instanceof Violation) return thrown;
   const { message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const isAssertion = thrown instanceof AssertionError || thrown?.constructor.name === "AssertionError";
-  const where = stack?.split("\n").slice(1, 6).map((line) => line.trim()).join(" ") ?? "";
+  const isAssertion =
+    thrown instanceof AssertionError || thrown?.constructor.name === "AssertionError";
+  const where =
+    stack
+      ?.split("\n")
+      .slice(1, 6)
+      .map((line) => line.trim())
+      .join(" ") ?? "";
   return new Violation(isAssertion ? "assert" : "thrown", `${message} ${where}`);
 }
 
@@ -196,7 +202,9 @@ class Course {
   get #boundMs(): number {
     const { options } = this.#simulation;
     const faults = Math.max(1, Math.floor((options.n + 1) / 3));
-    const { statusIntervalMs } = this.#simulation.processes[0]?.host.config ?? { statusIntervalMs: 0 };
+    const { statusIntervalMs } = this.#simulation.processes[0]?.host.config ?? {
+      statusIntervalMs: 0,
+    };
     return (faults + 2) * options.timeoutMsMax + statusIntervalMs;
   }
 
@@ -216,7 +224,10 @@ class Course {
     const last = first + 2 * options.timeoutMs;
     this.#until(first, () => watch.safety.chain.length > heights);
     promise(watch.safety.chain.length > heights, "L1", () => `nothing new by ${first.toFixed(0)}`);
-    this.#until(last, () => agenda.now > healedAt + 1.6 * options.timeoutMs && this.#isDone(wanted));
+    this.#until(
+      last,
+      () => agenda.now > healedAt + 1.6 * options.timeoutMs && this.#isDone(wanted),
+    );
     const missing = wanted.find((tx) => !this.#isDone([tx]));
     promise(missing === undefined, "L7", () => {
       const tx = missing ? readTx(missing).id : 0;
@@ -238,7 +249,8 @@ class Course {
 
   /** Whether only processes know it that are no validators any more: they do not gossip. */
   #isOrphan(tx: Tx): boolean {
-    const isThere = (host: Host): boolean => host.mempool.has(tx) || host.app.executed.has(readTx(tx).id);
+    const isThere = (host: Host): boolean =>
+      host.mempool.has(tx) || host.app.executed.has(readTx(tx).id);
     return !this.#correct().some((host) => isMember(host) && isThere(host));
   }
 
@@ -246,7 +258,9 @@ class Course {
   #fallSilent(): void {
     const { agenda, processes, options, watch } = this.#simulation;
     this.#isOver = true;
-    const liars = processes.filter((one) => one.host.isUp && !isCorrect(one) && one.part !== "rotten");
+    const liars = processes.filter(
+      (one) => one.host.isUp && !isCorrect(one) && one.part !== "rotten",
+    );
     for (const { host } of liars) host.crash(1);
     const calmMs = liars.length > 0 ? this.#boundMs : options.timeoutMsMax;
     const from = agenda.now + calmMs + 10 * options.deltaMs;

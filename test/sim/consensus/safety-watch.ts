@@ -127,7 +127,11 @@ export class SafetyWatch {
     promise(isThere, "S7", () => `${host.id} votes without a record`);
     if (!record || record.epoch > epoch) return;
     if (kind === "P") {
-      promise(record.lastVotedView >= view, "S7", () => `${host.id} votes in ${view} before its disk`);
+      promise(
+        record.lastVotedView >= view,
+        "S7",
+        () => `${host.id} votes in ${view} before its disk`,
+      );
       this.#hasBlocks(host, block);
       return;
     }
@@ -205,7 +209,11 @@ export class SafetyWatch {
       return;
     }
     const parent = this.chain[height - 1];
-    promise(parent?.hash === block.header.parent, "S2", () => `${height} does not extend the chain`);
+    promise(
+      parent?.hash === block.header.parent,
+      "S2",
+      () => `${height} does not extend the chain`,
+    );
     if (parent) this.#isAbove(block, parent);
     this.chain[height] = block;
   }

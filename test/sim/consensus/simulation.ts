@@ -1,10 +1,10 @@
 import { genesisBlock } from "@/core/consensus/block.ts";
 import type { Config } from "@/core/consensus/config.ts";
-import { type Committee, newCommittee } from "@/core/consensus/quorum.ts";
+import { decodeMessage, encodeMessage } from "@/core/consensus/message-codec.ts";
 import type { Message } from "@/core/consensus/messages.ts";
+import { type Committee, newCommittee } from "@/core/consensus/quorum.ts";
 import type { Signer } from "@/core/consensus/signatures.ts";
 import type { Block, Hash, PublicKey } from "@/core/consensus/types.ts";
-import { decodeMessage, encodeMessage } from "@/core/consensus/message-codec.ts";
 import { Agenda } from "./agenda.ts";
 import { type AppBugs, Application, type AppState } from "./application.ts";
 import { Ballots } from "./ballots.ts";
@@ -224,7 +224,8 @@ export class Simulation implements Surroundings {
     const sentAt = this.agenda.now;
     this.agenda.after(ms, () => {
       // What was under way when the network healed arrives within Δ or not at all.
-      const isLeftOver = sentAt < this.healedAt && this.agenda.now > this.healedAt + this.options.deltaMs;
+      const isLeftOver =
+        sentAt < this.healedAt && this.agenda.now > this.healedAt + this.options.deltaMs;
       if (isLeftOver || !receiver.isUp) return;
       const arrived = this.options.codec ? this.#overBytes(host, message) : message;
       if (arrived) receiver.receive(host.key, arrived);

@@ -3,7 +3,7 @@ import type { Config } from "@/core/consensus/config.ts";
 import type { Durable } from "@/core/consensus/durable.ts";
 import type { Alarm, Effect, Event } from "@/core/consensus/events.ts";
 import type { Evidence } from "@/core/consensus/evidence.ts";
-import type { Message } from "@/core/consensus/messages.ts";
+import type { Message, Outgoing } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Signer } from "@/core/consensus/signatures.ts";
 import type { Block, Cert, Hash, PublicKey } from "@/core/consensus/types.ts";
@@ -132,9 +132,9 @@ export class StoryWorld implements Surroundings {
     return this.names.get(hash) ?? hash.slice(0, 6);
   }
 
-  name(hash: Hash, wanted: string): void {
+  nameBlock({ hash, header: { epoch, view } }: Block): void {
     if (this.names.has(hash)) return;
-    let name = wanted;
+    let name = epoch > 1 ? `E${epoch}B${view}` : `B${view}`;
     while ([...this.names.values()].includes(name)) name += "'";
     this.names.set(hash, name);
   }
@@ -162,9 +162,8 @@ export class StoryWorld implements Surroundings {
   carry(host: Host, to: PublicKey, message: Message): void {
     this.coven.observe(message);
     if (message.type === "proposal") {
-      const { hash, header } = message.block;
-      this.safety.ballots.headers.set(hash, header);
-      this.name(hash, header.epoch > 1 ? `E${header.epoch}B${header.view}` : `B${header.view}`);
+      this.safety.ballots.headers.set(message.block.hash, message.block.header);
+      this.nameBlock(message.block);
     }
     this.wires.push({ from: host.id, to: this.idOf(to), message });
   }
@@ -211,48 +210,20 @@ class TellingWatch implements Watch {
   }
 
   stepped(host: Host, event: Event, effects: readonly Effect[]): void {
-    const said = effects.flatMap((effect) => this.#describe(host, effect));
-    const world = this.#world;
+    const said = effects.flatMap((effect) => describeOutcome(this.#world, effect));
     const isQuiet = event.type === "timer" && event.timer === "status";
     if (said.length > 0 && !isQuiet) {
-      const name = (hash: Hash): string => world.nameOf(hash);
-      const what =
-        event.type === "message"
-          ? `${world.idOf(event.from)}: ${describeMessage(event.message, name)}`
-          : describeEvent(event, (key) => world.idOf(key));
-      world.tell(`${host.id} ← ${what}`);
-      for (const line of said) world.tell(`    ${line}`);
+      this.#world.tell(`${host.id} ← ${this.#what(event)}`);
+      for (const line of said) this.#world.tell(`    ${line}`);
     }
     this.#inner.stepped(host, event, effects);
   }
 
-  #describe(host: Host, effect: Effect): readonly string[] {
-    const world = this.#world;
-    switch (effect.type) {
-      case "send": {
-        if (effect.message.type === "status") return [];
-        if (effect.message.type === "proposal") {
-          const { hash, header } = effect.message.block;
-          world.name(hash, header.epoch > 1 ? `E${header.epoch}B${header.view}` : `B${header.view}`);
-        }
-        const to = effect.to === "all" ? "all" : effect.to.map((key) => world.idOf(key)).join(",");
-        return [`→ ${to}: ${describeMessage(effect.message, (hash) => world.nameOf(hash))}`];
-      }
-      case "commit":
-        return [`COMMIT ${effect.blocks.map(({ hash }) => world.nameOf(hash)).join(" ")}`];
-      case "switch_epoch":
-        return [`EPOCH ${effect.committee.epoch}`];
-      case "evidence":
-        return [`EVIDENCE ${effect.evidence.type} of ${effect.evidence.first.signer}`];
-      case "alarm":
-        return [`ALARM ${effect.alarm}`];
-      case "fetch":
-        return [`fetch ${world.nameOf(effect.hash)} from ${effect.from.map((key) => world.idOf(key)).join(",")}`];
-      case "trace":
-        return [`(${effect.what})`];
-      default:
-        return host.isUp ? [] : [];
-    }
+  #what(event: Event): string {
+    const idOf = (key: PublicKey): number => this.#world.idOf(key);
+    if (event.type !== "message") return describeEvent(event, idOf);
+    const name = (hash: Hash): string => this.#world.nameOf(hash);
+    return `${idOf(event.from)}: ${describeMessage(event.message, name)}`;
   }
 
   persisted(host: Host, durable: Durable): void {
@@ -277,6 +248,36 @@ class TellingWatch implements Watch {
 
   /** A story may be about an alarm: it is told, and not a failure by itself. */
   alarmed(_host: Host, _alarm: Alarm): void {}
+}
+
+/** What a story tells of an effect. */
+function describeOutcome(world: StoryWorld, effect: Effect): readonly string[] {
+  const idsOf = (keys: readonly PublicKey[]): string =>
+    keys.map((key) => world.idOf(key)).join(",");
+  switch (effect.type) {
+    case "send":
+      return describeSent(world, effect.message, effect.to === "all" ? "all" : idsOf(effect.to));
+    case "commit":
+      return [`COMMIT ${effect.blocks.map(({ hash }) => world.nameOf(hash)).join(" ")}`];
+    case "switch_epoch":
+      return [`EPOCH ${effect.committee.epoch}`];
+    case "evidence":
+      return [`EVIDENCE ${effect.evidence.type} of ${effect.evidence.first.signer}`];
+    case "alarm":
+      return [`ALARM ${effect.alarm}`];
+    case "fetch":
+      return [`fetch ${world.nameOf(effect.hash)} from ${idsOf(effect.from)}`];
+    case "trace":
+      return [`(${effect.what})`];
+    default:
+      return [];
+  }
+}
+
+function describeSent(world: StoryWorld, message: Outgoing, to: string): readonly string[] {
+  if (message.type === "status") return [];
+  if (message.type === "proposal") world.nameBlock(message.block);
+  return [`→ ${to}: ${describeMessage(message, (hash) => world.nameOf(hash))}`];
 }
 
 function keyOf(at: number): PublicKey {

@@ -1,6 +1,6 @@
+import type { TrickCode } from "./traitor.ts";
 import { FORGERIES } from "./traitor-forgeries.ts";
 import { LEADER_TRICKS } from "./traitor-leads.ts";
-import type { TrickCode } from "./traitor.ts";
 import { VIEW_TRICKS } from "./traitor-views.ts";
 import { VOTE_TRICKS } from "./traitor-votes.ts";
 import type { Trick } from "./tricks.ts";

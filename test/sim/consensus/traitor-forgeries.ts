@@ -1,5 +1,5 @@
-import { bitmapOf, signersOf } from "@/core/consensus/certificates.ts";
 import { newBlock } from "@/core/consensus/block.ts";
+import { bitmapOf, signersOf } from "@/core/consensus/certificates.ts";
 import type { Message } from "@/core/consensus/messages.ts";
 import type { Cert, EpochProof, Hash, Sig, TC } from "@/core/consensus/types.ts";
 import { signVote } from "./coven.ts";
@@ -44,7 +44,13 @@ function forged(traitor: Traitor, cert: Cert): Cert {
     { ...cert, sigs: [first, ...fewer.slice(1), first] },
     { ...cert, sigs: fewer },
     { ...cert, bitmap: bitmapOf([...signers.slice(1), n + 3], n + 8) },
-    { ...cert, bitmap: bitmapOf(Array.from({ length: n }, (_, at) => at), n) },
+    {
+      ...cert,
+      bitmap: bitmapOf(
+        Array.from({ length: n }, (_, at) => at),
+        n,
+      ),
+    },
     { ...cert, bitmap: bitmapOf([], n), sigs: [] },
     { ...cert, view: cert.view + 1, bitmap: bitmapOf([], n) },
     { ...cert, view: 0, bitmap: new Uint8Array(0), sigs: [] },
@@ -67,7 +73,12 @@ function aloneCert(traitor: Traitor, cert: Cert): Cert {
     signer: traitor.index,
   });
   const n = traitor.committee?.validators.length ?? 1;
-  return { ...cert, view, bitmap: bitmapOf([traitor.index], n), sigs: cert.sigs.map(() => vote.sig) };
+  return {
+    ...cert,
+    view,
+    bitmap: bitmapOf([traitor.index], n),
+    sigs: cert.sigs.map(() => vote.sig),
+  };
 }
 
 function forgeCertificates(traitor: Traitor): void {
@@ -114,10 +125,17 @@ function falseBlocks(traitor: Traitor): void {
   const blocks = [...coven.blocks.values()];
   if (blocks.length === 0) return;
   const block = stream.pick(blocks);
-  const orphan = newBlock({ ...block.header, parent: `0${stream.int(10)}`.repeat(32) as Hash }, block.payload);
+  const orphan = newBlock(
+    { ...block.header, parent: `0${stream.int(10)}`.repeat(32) as Hash },
+    block.payload,
+  );
   const lie = { ...block, payload: { inline: [new Uint8Array(30)], batches: [] } };
   const cert = coven.certs.find((one) => one.kind === "C") ?? null;
-  traitor.say(traitor.some(), { type: "blocks", blocks: [stream.pick([orphan, lie, block])], cert });
+  traitor.say(traitor.some(), {
+    type: "blocks",
+    blocks: [stream.pick([orphan, lie, block])],
+    cert,
+  });
 }
 
 function falseProofs(traitor: Traitor): void {

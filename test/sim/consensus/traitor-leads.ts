@@ -116,7 +116,11 @@ const future = forAll((traitor, proposal) => {
 const repeatTxs = forAll((traitor, proposal) => {
   const old = [...traitor.coven.blocks.values()].slice(-6).flatMap(({ payload }) => payload.inline);
   const { inline } = proposal.block.payload;
-  return traitor.reword(proposal, {}, { inline: [...inline, ...old, ...old].slice(0, 12), batches: [] });
+  return traitor.reword(
+    proposal,
+    {},
+    { inline: [...inline, ...old, ...old].slice(0, 12), batches: [] },
+  );
 });
 
 const privateTxs = forAll((traitor, proposal) => {

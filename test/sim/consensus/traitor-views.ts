@@ -2,8 +2,8 @@ import { genesisCert } from "@/core/consensus/certificates.ts";
 import type { Status, Wish } from "@/core/consensus/messages.ts";
 import { quorumOf } from "@/core/consensus/quorum.ts";
 import type { Hash, PublicKey, TC } from "@/core/consensus/types.ts";
-import { falseTC } from "./traitor-forgeries.ts";
 import type { Traitor, TrickCode } from "./traitor.ts";
+import { falseTC } from "./traitor-forgeries.ts";
 
 /** How one can lie about views, and about everything. */
 
@@ -13,7 +13,16 @@ function wish(traitor: Traitor, wishView: number): Wish | undefined {
   const { epoch, highCert, commitCert, highTC } = replica.durable;
   const sig = traitor.lair.pen.sign({ type: "wish", epoch, wishView });
   const commitView = commitCert.view;
-  return { type: "wish", epoch, wishView, commitView, highCert, highTC, signer: traitor.index, sig };
+  return {
+    type: "wish",
+    epoch,
+    wishView,
+    commitView,
+    highCert,
+    highTC,
+    signer: traitor.index,
+    sig,
+  };
 }
 
 function sayWish(traitor: Traitor, to: readonly PublicKey[], view: number): void {
@@ -48,23 +57,29 @@ function timeoutToOne(traitor: Traitor): void {
 
 /** The highest timeout certificate that can be made of all wishes ever said and its own. */
 function gathered(traitor: Traitor): TC | undefined {
-  const { committee, coven } = traitor;
+  const { committee } = traitor;
   if (!committee) return undefined;
-  const highest = new Map<number, Wish>();
-  for (const message of coven.messages)
-    if (message.type === "wish" && message.epoch === committee.epoch)
-      if (message.wishView > (highest.get(message.signer)?.wishView ?? 0))
-        highest.set(message.signer, message);
+  const highest = highestWishes(traitor, committee.epoch);
   const mine = wish(traitor, traitor.view + 1 + traitor.stream.int(4));
   if (mine) highest.set(traitor.index, mine);
-  const sorted = [...highest.values()].sort((a, b) => b.wishView - a.wishView);
-  const quorum = sorted.slice(0, quorumOf(committee.validators.length));
+  const size = quorumOf(committee.validators.length);
+  const quorum = [...highest.values()].sort((a, b) => b.wishView - a.wishView).slice(0, size);
   const last = quorum.at(-1);
-  if (!last || quorum.length < quorumOf(committee.validators.length)) return undefined;
+  if (!last || quorum.length < size) return undefined;
   const entries = quorum
     .map(({ signer, wishView, sig }) => ({ signer, wishView, sig }))
     .sort((a, b) => a.signer - b.signer);
   return { epoch: committee.epoch, view: last.wishView, entries };
+}
+
+function highestWishes({ coven }: Traitor, epoch: number): Map<number, Wish> {
+  const highest = new Map<number, Wish>();
+  for (const message of coven.messages) {
+    if (message.type !== "wish" || message.epoch !== epoch) continue;
+    if (message.wishView > (highest.get(message.signer)?.wishView ?? 0))
+      highest.set(message.signer, message);
+  }
+  return highest;
 }
 
 /** Tells the leader of a lock lower than its own. */
@@ -126,7 +141,13 @@ function flood(traitor: Traitor): void {
   const { epoch } = committee;
   for (let count = 0; count < 12; count++) {
     const view = traitor.view + stream.int(200);
-    const ballot = { kind: stream.pick(["P", "C"] as const), epoch, view, height: view, justifyView: 0 };
+    const ballot = {
+      kind: stream.pick(["P", "C"] as const),
+      epoch,
+      view,
+      height: view,
+      justifyView: 0,
+    };
     const block = stream.int(1_000_000).toString(16).padStart(64, "0") as Hash;
     const said = { type: "vote", ...ballot, block } as const;
     traitor.say(to, { ...said, signer: index, sig: traitor.lair.pen.sign(said) });

@@ -1,6 +1,5 @@
-import type { Ballot, Vote } from "@/core/consensus/types.ts";
 import { leaderOf } from "@/core/consensus/quorum.ts";
-import type { PublicKey } from "@/core/consensus/types.ts";
+import type { Ballot, PublicKey, Vote } from "@/core/consensus/types.ts";
 import { signVote } from "./coven.ts";
 import type { Traitor, TrickCode } from "./traitor.ts";
 

@@ -1,8 +1,8 @@
-import { type Committee, leaderOf } from "@/core/consensus/quorum.ts";
+import { newBlock, sumUp } from "@/core/consensus/block.ts";
 import type { Message, Proposal } from "@/core/consensus/messages.ts";
+import { type Committee, leaderOf } from "@/core/consensus/quorum.ts";
 import type { Signer } from "@/core/consensus/signatures.ts";
 import type { Block, Cert, Header, Payload, PublicKey } from "@/core/consensus/types.ts";
-import { newBlock, sumUp } from "@/core/consensus/block.ts";
 import type { Coven } from "./coven.ts";
 import type { Stream } from "./dice.ts";
 import type { Host } from "./host.ts";

@@ -11,8 +11,9 @@ export function twinsOf(seed: number, n: number, excess = 0): Fixed {
   const stream = new Dice(seed).stream(LUCK.twins);
   const twins = stream.shuffle(Array.from({ length: n }, (_, id) => id));
   const count = faultsOf(n) + excess;
-  const parts = Array.from({ length: n }, (_, id): Part =>
-    twins.indexOf(id) < count ? "twin" : "honest",
+  const parts = Array.from(
+    { length: n },
+    (_, id): Part => (twins.indexOf(id) < count ? "twin" : "honest"),
   );
   return {
     n,
