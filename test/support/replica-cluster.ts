@@ -11,6 +11,7 @@ import type {
   Execution,
   Fetch,
   Send,
+  ServeEpochs,
   TimerId,
 } from "@/core/consensus/events.ts";
 import type { Message } from "@/core/consensus/messages.ts";
@@ -18,7 +19,14 @@ import { type Committee, leaderOf, newCommittee } from "@/core/consensus/quorum.
 import { type Signer, seal } from "@/core/consensus/signatures.ts";
 import type { Replica, State } from "@/core/consensus/state.ts";
 import { step } from "@/core/consensus/step.ts";
-import { type Block, type Hash, NO_HASH, type PublicKey, type Tx } from "@/core/consensus/types.ts";
+import {
+  type Block,
+  type EpochProof,
+  type Hash,
+  NO_HASH,
+  type PublicKey,
+  type Tx,
+} from "@/core/consensus/types.ts";
 import { isVerified } from "@/core/consensus/verify-message.ts";
 
 /** 32 equal bytes as a hash or a key. */
@@ -85,6 +93,7 @@ export class Host {
   readonly timers = new Map<TimerId, { readonly generation: number; readonly at: number }>();
   readonly stored = new Map<Hash, Block>();
   readonly chain: Block[];
+  readonly proofs: EpochProof[] = [];
   readonly mempool: Tx[] = [];
   readonly effects: Effect[] = [];
   executed: Execution;
@@ -268,7 +277,11 @@ export class Cluster {
         return;
       case "switch_epoch":
         host.committee = effect.committee;
+        host.proofs.push(effect.proof);
         return;
+      case "serve_epochs":
+        this.#serveEpochs(at, effect);
+        break;
       case "store_block":
         host.stored.set(effect.block.hash, effect.block);
         return;
@@ -311,10 +324,25 @@ export class Cluster {
     const host = this.host(at);
     for (const { header, payload } of blocks) {
       for (const tx of payload.inline) remove(host.mempool, tx);
-      host.executed = { height: header.height, root: header.payloadRoot, pendingValidators: null };
+      const wanted = header.nextValidatorsHash ? null : host.executed.pendingValidators;
+      const pendingValidators = this.#setIn(payload) ?? wanted;
+      host.executed = { height: header.height, root: header.payloadRoot, pendingValidators };
       this.#local(at, { type: "executed", ...host.executed });
     }
     this.#local(at, { type: "work", pending: host.mempool.length > 0 });
+  }
+
+  /** A transaction that begins with 0xff asks for these validators from the next epoch on. */
+  #setIn({ inline }: Block["payload"]): readonly PublicKey[] | null {
+    const asked = inline.findLast((tx) => tx[0] === 0xff);
+    return asked ? [...asked.subarray(1)].map((at) => this.host(at).config.me) : null;
+  }
+
+  #serveEpochs(at: number, { to, fromEpoch }: ServeEpochs): void {
+    const proofs = this.host(at).proofs.filter(({ cert }) => cert.epoch >= fromEpoch);
+    const envelope = { from: at, to: this.indexOf(to) };
+    const message = { type: "epoch_proofs", proofs } as const;
+    if (this.passes({ ...envelope, message })) this.inFlight.push({ ...envelope, message });
   }
 
   #serve(at: number, { hash, untilHeight, from }: Fetch): void {

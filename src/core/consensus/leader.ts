@@ -132,7 +132,7 @@ function isTooEarly(
   return dueAt > replica.now;
 }
 
-/** Doubles with each proposal of mine that found no quorum, while τ0 leaves room for it (§8.5). */
+/** Doubles with each proposal of mine that finds no quorum, as far as τ0 leaves room for it (§8.5). */
 function blockIntervalOf({ config, failedLeads }: Replica): Ms {
   const { blockIntervalMsMin, deltaMs, timeoutMs } = config;
   if (failedLeads === 0) return blockIntervalMsMin;

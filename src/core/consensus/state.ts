@@ -112,7 +112,7 @@ export interface Replica {
   /** When I send everything again, and how often I have since the last view or commit (§5.2). */
   resendAt: Ms;
   resends: number;
-  /** How often in a row a proposal of mine got no certificate (§8.5). */
+  /** How many more proposals of mine have failed than found a quorum since (§8.5). */
   failedLeads: number;
 
   votes: Map<View, Map<number, Vote>>;

@@ -65,9 +65,9 @@ export function enter(
   forgetViews(replica);
 }
 
-/** §8.5: proposals of mine that get no quorum make me propose less often. */
+/** §8.5: proposals of mine that get no quorum make me propose less often, until others do again. */
 function judgeLead(replica: Replica, isTimeout: boolean): void {
-  if (!isTimeout) replica.failedLeads = 0;
+  if (!isTimeout) replica.failedLeads = Math.max(0, replica.failedLeads - 1);
   else if (replica.durable.lastProposedView === replica.view) replica.failedLeads++;
 }
 
