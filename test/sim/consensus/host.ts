@@ -4,11 +4,12 @@ import type { Effect, Event, Send, TimerId, Token } from "@/core/consensus/event
 import type { Message, Outgoing } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import type { State } from "@/core/consensus/state.ts";
-import type { Block, EpochProof, Hash, Ms, PublicKey, Tx } from "@/core/consensus/types.ts";
+import type { Block, Ms, PublicKey, Tx } from "@/core/consensus/types.ts";
 import { type AppState, readTx } from "./application.ts";
 import type { Disk, Frame } from "./disk.ts";
 import { Asking, answerBlocks, answerProofs, epochOf } from "./exchange.ts";
-import { type Branch, Mempool } from "./mempool.ts";
+import { HostChain } from "./host-chain.ts";
+import { Mempool } from "./mempool.ts";
 import type { CrashPoint, Surroundings } from "./surroundings.ts";
 
 /** An event before it is known when it happens. */
@@ -38,17 +39,13 @@ export class Host {
   /** How often it was started; what was meant for an earlier life is dropped. */
   life = 0;
   readonly timers = new Map<TimerId, number>();
-  readonly blocks = new Map<Hash, Block>();
-  readonly proofs = new Map<number, EpochProof>();
-  committed: Block;
-  app: AppState;
+  readonly chain: HostChain;
   outlet: Outlet;
   readonly asking: Asking;
   readonly #world: Surroundings;
   #held: { readonly send: Send }[] = [];
   #clock = 0;
   #hadWork = false;
-  #branch: Branch | null = null;
   #workSeen = { version: -1, highCert: "" };
   #executing = false;
   #stepping = false;
@@ -59,8 +56,7 @@ export class Host {
     this.config = config;
     this.disk = disk;
     this.#world = world;
-    this.committed = world.genesis;
-    this.app = world.genesisApp;
+    this.chain = new HostChain(world);
     this.outlet = (to, message) => world.carry(this, to, message);
     this.asking = new Asking(this);
   }
@@ -72,6 +68,22 @@ export class Host {
       this.disk.append({ type: "record", durable: genesisDurable(committee), token: 0 }, true);
     this.disk.beginSync();
     this.disk.endSync();
+  }
+
+  get blocks(): HostChain["blocks"] {
+    return this.chain.blocks;
+  }
+
+  get proofs(): HostChain["proofs"] {
+    return this.chain.proofs;
+  }
+
+  get committed(): Block {
+    return this.chain.committed;
+  }
+
+  get app(): AppState {
+    return this.chain.app;
   }
 
   get isUp(): boolean {
@@ -87,54 +99,17 @@ export class Host {
   boot(): void {
     this.life++;
     this.#clock = 0;
-    const { durable, blocks, committees, proofs, committed } = this.disk.load();
-    this.blocks.clear();
-    for (const [hash, block] of blocks) this.blocks.set(hash, block);
-    this.blocks.set(this.#world.genesis.hash, this.#world.genesis);
-    this.proofs.clear();
-    for (const [epoch, proof] of proofs) this.proofs.set(epoch, proof);
-    const genesis = this.#world.genesis.hash;
-    this.committed = this.#found(durable?.commitCert.block ?? committed ?? genesis);
-    const committee = durable
-      ? committees.get(durable.epoch)
-      : [...committees.values()].findLast(
-          ({ genesisHeight }) => genesisHeight <= this.committed.header.height,
-        );
-    if (!committee) throw new Error(`${this.id} boots without the committee of its epoch`);
-    this.app = this.#replayed(this.committed);
-    this.#world.watch.booted(this, durable);
+    const found = this.disk.load();
+    const committee = this.chain.load(found);
+    this.#world.watch.booted(this, found.durable);
     this.step({
       type: "boot",
-      durable,
+      durable: found.durable,
       committee,
       committed: this.committed.header,
-      blocks: this.#above(this.committed),
-      executed: this.execution(),
+      blocks: this.chain.above(),
+      executed: this.chain.execution(),
     });
-  }
-
-  /** A block its record says it has; without it the record came to disk too early. */
-  #found(hash: Hash): Block {
-    const block = this.blocks.get(hash);
-    if (!block)
-      throw new Error(`${this.id} boots without the block it committed, ${hash.slice(0, 6)}`);
-    return block;
-  }
-
-  #replayed(tip: Block): AppState {
-    const path: Block[] = [];
-    for (let block = tip; block.header.height > 0; block = this.#found(block.header.parent))
-      path.push(block);
-    return path.reduceRight(
-      (app, block) => this.#world.app.execute(app, block),
-      this.#world.genesisApp,
-    );
-  }
-
-  #above({ header: { height } }: Block): readonly Block[] {
-    return [...this.blocks.values()]
-      .filter((block) => block.header.height > height)
-      .sort((a, b) => a.header.height - b.header.height || (a.hash < b.hash ? -1 : 1));
   }
 
   /** What is in memory is gone. */
@@ -144,7 +119,6 @@ export class Host {
     this.timers.clear();
     this.#held = [];
     this.#hadWork = false;
-    this.#branch = null;
     this.#workSeen = { version: -1, highCert: "" };
     this.#executing = false;
     this.mempool = new Mempool();
@@ -362,8 +336,7 @@ export class Host {
   // Mempool and application.
 
   #commit(blocks: readonly Block[]): void {
-    for (const block of blocks) this.blocks.set(block.hash, block);
-    this.committed = blocks.at(-1) ?? this.committed;
+    this.chain.commit(blocks);
     this.disk.append({ type: "committed", hash: this.committed.hash }, false);
     if (this.#executing) return;
     this.#executing = true;
@@ -372,35 +345,17 @@ export class Host {
 
   #executeNext(): void {
     this.later(this.#world.lasts(this, "execute"), () => {
-      const next = this.#afterExecuted();
-      if (!next) {
-        this.#executing = false;
-        return;
-      }
-      this.app = this.#world.app.execute(this.app, next);
+      this.#executing = this.chain.execute();
+      if (!this.#executing) return;
       this.#world.watch.executed(this, this.app);
       this.mempool.drop((tx) => this.app.executed.has(readTx(tx).id) || this.#isExpired(tx));
-      this.step({ type: "executed", ...this.execution() });
+      this.step({ type: "executed", ...this.chain.execution() });
       this.#executeNext();
     });
   }
 
-  /** The committed block above the last executed one. */
-  #afterExecuted(): Block | undefined {
-    let block: Block | undefined = this.committed;
-    while (block && block.header.height > this.app.height + 1)
-      block = this.blocks.get(block.header.parent);
-    return block && block.header.height === this.app.height + 1 ? block : undefined;
-  }
-
-  /** What the replica is told of the application. */
-  execution() {
-    const { height, root, requested } = this.app;
-    return { height, root, pendingValidators: requested[0] ?? null };
-  }
-
   #build({ view, parent, txsMax }: Effect & { readonly type: "build_payload" }): void {
-    const inline = this.mempool.oldest(txsMax, this.#idsOn(parent));
+    const inline = this.mempool.oldest(txsMax, this.chain.idsOn(parent));
     const payload = inline.length > 0 ? { inline, batches: [] } : null;
     this.step({
       type: "payload_ready",
@@ -410,20 +365,6 @@ export class Host {
     });
   }
 
-  /** The transactions on a branch that are not executed yet. */
-  #idsOn(tip: Hash): ReadonlySet<number> {
-    const end = this.app.height;
-    if (this.#branch?.tip === tip && this.#branch.end === end) return this.#branch.ids;
-    const ids = new Set<number>();
-    let block = this.blocks.get(tip);
-    while (block && block.header.height > end) {
-      for (const tx of block.payload.inline) ids.add(readTx(tx).id);
-      block = this.blocks.get(block.header.parent);
-    }
-    this.#branch = { tip, end, ids };
-    return ids;
-  }
-
   /** Says so when there begins or ceases to be a transaction that is not on the branch (§7.4). */
   #lookForWork(): void {
     if (!this.state || this.#stepping) return;
@@ -431,7 +372,7 @@ export class Host {
     const { version } = this.mempool;
     if (this.#workSeen.version === version && this.#workSeen.highCert === block) return;
     this.#workSeen = { version, highCert: block };
-    const pending = this.mempool.size > 0 && this.mempool.hasBeside(this.#idsOn(block));
+    const pending = this.mempool.size > 0 && this.mempool.hasBeside(this.chain.idsOn(block));
     if (pending === this.#hadWork) return;
     this.#hadWork = pending;
     this.step({ type: "work", pending });

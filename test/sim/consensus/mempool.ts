@@ -1,4 +1,4 @@
-import type { Hash, Tx } from "@/core/consensus/types.ts";
+import type { Tx } from "@/core/consensus/types.ts";
 import { readTx } from "./application.ts";
 
 /** Transactions that are not committed yet, in the order they came. */
@@ -49,11 +49,4 @@ export class Mempool {
     }
     return oldest;
   }
-}
-
-/** What a branch holds, remembered while its tip and its end stay the same. */
-export interface Branch {
-  readonly tip: Hash;
-  readonly end: number;
-  readonly ids: ReadonlySet<number>;
 }
