@@ -71,7 +71,11 @@ export class Asking {
   onFetch(fetch: Fetch): void {
     const turn = ++this.#count;
     this.#fetches.set(fetch.hash, turn);
-    this.#ask(fetch, turn, 0);
+    const { hash: from, untilHeight } = fetch;
+    const mine = answerBlocks(this.#host, { type: "get_blocks", from, untilHeight, bytesMax: 0 });
+    // The replica forgets blocks to keep its memory small; they may be on my own disk.
+    if (mine) this.#host.later(0, () => this.#host.receive(this.#host.key, mine));
+    else this.#ask(fetch, turn, 0);
   }
 
   #ask(fetch: Fetch, turn: number, at: number): void {
