@@ -29,6 +29,8 @@ export class RunWatch implements Watch {
   /** When somebody last committed something nobody had, and when an honest process last spoke. */
   committedAt = 0;
   spokenAt = 0;
+  /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
+  leaderWaits = 0;
   readonly #states = new StateWatch();
   readonly #now: () => number;
 
@@ -50,6 +52,8 @@ export class RunWatch implements Watch {
     this.safety.ballots.open(host.state.replica.committee, this.safety.isLiar(host));
     if (this.safety.isLiar(host)) return;
     this.#states.check(host, host.state);
+    for (const effect of effects)
+      if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
   }
 
   persisted(host: Host, durable: Durable): void {
@@ -83,4 +87,9 @@ export class RunWatch implements Watch {
   alarmed(host: Host, { alarm, why }: Alarm): void {
     promise(this.safety.isLiar(host), "alarm", () => `${host.id} alarms ${alarm}: ${why}`);
   }
+}
+
+/** A wait for locks, of 2Δ; one for the body of a parent, of Δ, is something else. */
+function isLeaderWait(effect: Effect, deltaMs: number): boolean {
+  return effect.type === "set_timer" && effect.timer === "leader_wait" && effect.ms > deltaMs;
 }

@@ -106,6 +106,14 @@ class Course {
     this.#heal();
     this.#recover();
     this.#fallSilent();
+    if (options.healMs === 0) this.#wasResponsive();
+  }
+
+  /** L4: when nothing ever went wrong, nobody lost patience and no leader waited. */
+  #wasResponsive(): void {
+    const { tally, leaderWaits } = this.#simulation.watch;
+    promise(tally.timeouts === 0, "L4", () => `${tally.timeouts} wishes though nothing went wrong`);
+    promise(leaderWaits === 0, "L4", () => `leaders waited ${leaderWaits} times for nothing`);
   }
 
   #heal(): void {
