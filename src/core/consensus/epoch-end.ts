@@ -4,7 +4,7 @@ import { dropBlock } from "./pruning.ts";
 import { type Committee, indexOf } from "./quorum.ts";
 import { switchEpoch } from "./safety-rules.ts";
 import type { Replica } from "./state.ts";
-import { cancel } from "./timers.ts";
+import { arm, cancel } from "./timers.ts";
 import type { Block, EpochProof, Hash, Header } from "./types.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -112,4 +112,6 @@ function forget(replica: Replica): void {
     map.clear();
   for (const hash of [...replica.blocks.keys()]) dropBlock(replica, hash);
   for (const timer of [...replica.timers.keys()]) if (timer !== "status") cancel(replica, timer);
+  // Who has missed the end hears of the new epoch at once, and asks for the proof.
+  arm(replica, "status", replica.now);
 }
