@@ -221,11 +221,10 @@ export class Simulation implements Surroundings {
   }
 
   #deliver({ ms, host, receiver, message }: Delivery): void {
-    const sentAt = this.agenda.now;
+    const wasHealed = this.isHealed;
     this.agenda.after(ms, () => {
       // What was under way when the network healed arrives within Δ or not at all.
-      const isLeftOver =
-        sentAt < this.healedAt && this.agenda.now > this.healedAt + this.options.deltaMs;
+      const isLeftOver = !wasHealed && this.agenda.now > this.healedAt + this.options.deltaMs;
       if (isLeftOver || !receiver.isUp) return;
       const arrived = this.options.codec ? this.#overBytes(host, message) : message;
       if (arrived) receiver.receive(host.key, arrived);
