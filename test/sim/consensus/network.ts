@@ -1,6 +1,9 @@
+import type { Message } from "@/core/consensus/messages.ts";
 import { type Dice, LUCK, logUniform } from "./dice.ts";
 import type { Faults } from "./faults.ts";
+import { describeMessage } from "./journal.ts";
 import type { Options } from "./options.ts";
+import { typeOf } from "./story-wires.ts";
 
 /** What becomes of one message: after how long it arrives, once or twice, or not at all. */
 export type Fate = readonly number[];
@@ -28,18 +31,20 @@ export class Network {
     this.#sent = new Int32Array(size * size);
   }
 
-  fate(at: number, from: number, to: number, what: () => string): Fate {
+  fate(at: number, from: number, to: number, message: Message): Fate {
     const link = from * this.#size + to;
     const count = (this.#sent[link] ?? 0) + 1;
     this.#sent[link] = count;
     if (this.isHealed) return [this.#healedDelay(link, count)];
     if (this.#isCut(at, from, to)) return LOST;
-    return this.#badLuck(at, { link, count, what, from, to });
+    return this.#badLuck(at, { link, count, message, from, to });
   }
 
   #badLuck(at: number, sent: Sent): Fate {
-    const { loss, duplication, deltaMs } = this.#options;
-    const { link, count, what } = sent;
+    const { duplication, deltaMs } = this.#options;
+    const { link, count, message } = sent;
+    const loss = this.#loss(message);
+    const what = (): string => describeMessage(message);
     const name = (fault: string): string => `${fault} ${sent.from}>${sent.to}#${count}`;
     const isLost = loss > 0 && this.#dice.throw(LUCK.loss, link, count) < loss;
     if (isLost && this.#faults.may(at, name("lose"), what)) return LOST;
@@ -50,6 +55,11 @@ export class Network {
     return isTwice && this.#faults.may(at, name("repeat"), what)
       ? [first, this.#delay(sent, 1)]
       : [first];
+  }
+
+  #loss(message: Message): number {
+    const { loss, lossy, lossyChance } = this.#options;
+    return lossy.includes(typeOf(message)) ? lossyChance : loss;
   }
 
   #delay({ link, count, from }: Sent, again: number): number {
@@ -106,6 +116,6 @@ interface Sent {
   readonly link: number;
   readonly count: number;
   readonly to: number;
-  readonly what: () => string;
+  readonly message: Message;
   readonly from: number;
 }

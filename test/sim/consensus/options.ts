@@ -1,6 +1,6 @@
 import { faultsOf } from "@/core/consensus/quorum.ts";
 import { Dice, LUCK, type Stream } from "./dice.ts";
-import { TRICKS, type Trick } from "./tricks.ts";
+import { TRICK_SORTS, TRICKS, TRICKS_OF_LEADERS, type Trick } from "./tricks.ts";
 
 /** What a process is in this run. Of all but "honest" there are at most f among the validators. */
 export type Part =
@@ -36,6 +36,9 @@ export interface Options {
   readonly healMs: number;
   readonly loss: number;
   readonly duplication: number;
+  /** Types of messages that are lost more often than others, and how often. */
+  readonly lossy: readonly string[];
+  readonly lossyChance: number;
   readonly delayMsMin: number;
   readonly delayMsMax: number;
   /** A process whose messages take ten times as long, or −1. */
@@ -63,6 +66,16 @@ export type PartitionKind = (typeof PARTITIONS)[number];
 /** What may be fixed from outside; the rest is the seed's. */
 export type Fixed = Partial<Options>;
 
+const LOSSY = [
+  "proposal",
+  "vote",
+  "prepare",
+  "commit",
+  "commit",
+  "new_view",
+  "wish",
+  "tc",
+] as const;
 const DELTA_MS = 100;
 const SIZES = [1, 2, 3, 4, 4, 4, 4, 4, 5, 7] as const;
 
@@ -84,12 +97,13 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
     ...networkOf(stream, isCalm),
     ...processesOf(stream, isCalm),
     ...peopleOf(stream, n, isCalm),
-    txs: 6 + stream.int(30),
-    txEveryMs: stream.logUniform(10, 800),
+    txs: 6 + stream.int(80),
+    txEveryMs: stream.logUniform(20, 500),
     epochChanges: stream.chance(0.25) ? 1 + stream.int(3) : 0,
     codec: stream.chance(0.04),
   };
-  const given = { ...drawn, ...fixed };
+  const isDuel = !isCalm && faultsOf(n) > 0 && stream.chance(0.2);
+  const given = { ...drawn, ...(isDuel && duelOf(stream, drawn)), ...fixed };
   return fixed.parts ? given : { ...given, parts: resized(given.parts, given.n) };
 }
 
@@ -103,6 +117,8 @@ function networkOf(stream: Stream, isCalm: boolean) {
   return {
     healMs: calm * stream.logUniform(2_000, 20_000),
     loss: stream.chance(0.7 * bad) ? stream.next() * 0.3 : 0,
+    lossy: stream.chance(0.4 * calm) ? stream.some(LOSSY).slice(0, 3) : [],
+    lossyChance: 0.3 + 0.6 * stream.next(),
     duplication: stream.chance(0.5 * bad) ? stream.next() * 0.1 : 0,
     delayMsMin,
     delayMsMax,
@@ -126,10 +142,7 @@ function processesOf(stream: Stream, isCalm: boolean) {
 }
 
 const FAULTY: readonly Part[] = [
-  "traitor",
-  "traitor",
-  "traitor",
-  "traitor",
+  ...Array.from({ length: 6 }, () => "traitor" as const),
   "twin",
   "rotten",
   "stale",
@@ -143,8 +156,37 @@ function peopleOf(stream: Stream, n: number, isCalm: boolean) {
   const parts = Array.from({ length: n }, (_, id) =>
     faulty.includes(id) ? stream.pick(FAULTY) : "honest",
   );
-  const tricks = stream.chance(0.3) ? TRICKS : stream.some(TRICKS, 1).slice(0, 1 + stream.int(6));
-  return { parts: resized(parts, n), tricks };
+  return { parts: resized(parts, n), tricks: tricksOf(stream) };
+}
+
+/**
+ * One liar with one trick that goes for a fork, always something to do, and commits that few hear of:
+ * where a rule that is missing shows soonest.
+ */
+function duelOf(stream: Stream, { parts, n }: Options): Partial<Options> {
+  const liar = stream.int(n);
+  return {
+    parts: parts.map((_, id) => (id === liar ? "traitor" : "honest")),
+    tricks: [stream.pick(FORKING), ...(stream.chance(0.3) ? [stream.pick(TRICKS)] : [])],
+    lossy: stream.chance(0.7) ? ["commit"] : [],
+    txs: 100,
+    txEveryMs: stream.logUniform(20, 100),
+  };
+}
+
+/** What is most likely to make a fork of a rule that is missing. */
+const FORKING = ["propose_on_stale", "propose_on_other_branch", "equivocate"] as const;
+
+/** A trick or two of a leader and a few others; now and then all there are. */
+function tricksOf(stream: Stream): readonly Trick[] {
+  if (stream.chance(0.1)) return TRICKS;
+  return [
+    stream.pick([...TRICKS_OF_LEADERS, ...FORKING, ...FORKING, ...FORKING]),
+    ...(stream.chance(0.4) ? [stream.pick(TRICKS_OF_LEADERS)] : []),
+    ...TRICK_SORTS.slice(1).flatMap((sort): readonly Trick[] =>
+      stream.chance(0.4) ? [stream.pick<Trick>(sort)] : [],
+    ),
+  ];
 }
 
 /** At most f of n are not honest. */

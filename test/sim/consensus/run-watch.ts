@@ -52,8 +52,7 @@ export class RunWatch implements Watch {
     this.safety.ballots.open(host.state.replica.committee, this.safety.isLiar(host));
     if (this.safety.isLiar(host)) return;
     this.#states.check(host, host.state);
-    for (const effect of effects)
-      if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
+    for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
   }
 
   persisted(host: Host, durable: Durable): void {

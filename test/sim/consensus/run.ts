@@ -223,12 +223,12 @@ class Course {
     const healedAt = agenda.now;
     const members = this.#correct().filter(isMember);
     const wanted: Tx[] = members.flatMap((host) => host.mempool.oldest(1_000));
-    for (const [at, pause] of [0, 0.3, 1.5].entries())
-      agenda.after(pause * options.timeoutMs + at, () => {
-        const tx = this.#submit();
-        if (tx) wanted.push(tx);
-      });
-    const first = healedAt + this.#boundMs;
+    for (const pause of [0, 0.3, 1.5])
+      agenda.after(pause * options.timeoutMs, () => this.#submitInTime(wanted));
+    // A committee that has just been chosen may have to catch up before it can take anything.
+    this.#until(healedAt + this.#boundMs, () => wanted.length > 0);
+    promise(wanted.length > 0, "L6", () => "no validator is up to date");
+    const first = agenda.now + this.#boundMs;
     const last = first + 2 * options.timeoutMs;
     this.#until(first, () => watch.safety.chain.length > heights);
     promise(watch.safety.chain.length > heights, "L1", () => `nothing new by ${first.toFixed(0)}`);
@@ -243,6 +243,14 @@ class Course {
       return `transaction ${tx} is not executed everywhere by ${last.toFixed(0)}: ${where.join(" ")}`;
     });
     this.recovery = (agenda.now - healedAt) / (last - healedAt);
+  }
+
+  /** Gives a transaction to a validator as soon as there is one to take it. */
+  #submitInTime(wanted: Tx[]): void {
+    const { agenda, options } = this.#simulation;
+    const tx = this.#submit();
+    if (tx) wanted.push(tx);
+    else if (!this.#isOver) agenda.after(options.deltaMs, () => this.#submitInTime(wanted));
   }
 
   #isDone(txs: readonly Tx[]): boolean {

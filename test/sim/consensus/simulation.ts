@@ -14,7 +14,7 @@ import { Dice, LUCK, logUniform } from "./dice.ts";
 import { Disk, type DiskBugs } from "./disk.ts";
 import { Faults } from "./faults.ts";
 import { Host } from "./host.ts";
-import { describeMessage, Journal } from "./journal.ts";
+import { Journal } from "./journal.ts";
 import { Network } from "./network.ts";
 import type { Options, Part } from "./options.ts";
 import { RunWatch } from "./run-watch.ts";
@@ -211,10 +211,9 @@ export class Simulation implements Surroundings {
   carry(host: Host, to: PublicKey, message: Message): void {
     this.#register(message);
     this.coven.observe(message);
-    const what = (): string => describeMessage(message);
     for (const receiver of this.#ofKey.get(to) ?? []) {
       if (receiver.host.key === host.key) continue;
-      const fate = this.network.fate(this.agenda.now, host.id, receiver.host.id, what);
+      const fate = this.network.fate(this.agenda.now, host.id, receiver.host.id, message);
       if (fate.length === 0) this.watch.tally.lost++;
       for (const ms of fate) this.#deliver({ ms, host, receiver: receiver.host, message });
     }

@@ -76,13 +76,16 @@ const proposeLate = onProposal((traitor, to, proposal) => {
   return [];
 });
 
+/** On a certificate a little below the highest: the block above may be committed, unknown to most. */
 const onStale = forAll((traitor, proposal) => {
   const { epoch } = proposal.block.header;
-  const stale = traitor.coven.certs.filter(
-    (cert) => cert.epoch === epoch && cert.view < proposal.justify.view,
-  );
+  const stale = traitor.coven.certs
+    .filter((cert) => cert.epoch === epoch && cert.view < proposal.justify.view)
+    .sort((a, b) => b.view - a.view)
+    .filter((cert, at, all) => all[at - 1]?.view !== cert.view)
+    .slice(0, 3);
   return stale.length > 0 ? traitor.rebase(proposal, traitor.stream.pick(stale)) : proposal;
-});
+}, 0.8);
 
 const onOtherBranch = forAll((traitor, proposal) => {
   const { committee, coven } = traitor;

@@ -72,6 +72,7 @@ export class Traitor {
 
   /** One of its tricks, by itself. */
   act(): void {
+    if (this.lair.tricks.length === 0) return;
     this.stream = this.lair.streamOf(++this.#deeds);
     const trick = this.stream.pick(this.lair.tricks);
     const { act } = TRICK_CODE[trick];

@@ -24,6 +24,7 @@ export function twinsOf(seed: number, n: number, excess = 0): Fixed {
     epochChanges: 0,
     healMs: stream.logUniform(1_500, 6_000),
     loss: 0,
+    lossy: [],
     duplication: 0,
     delayMsMin: 2,
     delayMsMax: stream.logUniform(10, 80),
