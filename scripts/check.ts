@@ -32,6 +32,7 @@ const steps: readonly Step[] = [
   ...(fast
     ? []
     : [
+        { name: "simulation", command: [BUN, "scripts/sim.ts", "--seeds", "2000"] },
         {
           name: "executable",
           command: [BUN, "scripts/build.ts", "--only", process.arch === "arm64" ? "arm64" : "x64"],

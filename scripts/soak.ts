@@ -1,19 +1,24 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { add, type BatchSum, EMPTY_SUM } from "#test/sim/consensus/batch.ts";
+import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { runPayoutCrash } from "#test/sim/payout-crash.ts";
 import { runAdversaries } from "#test/sim/poot-adversary.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
 
 /**
  * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
- * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`. Progress is kept in dist/soak, so
- * that an interrupted run goes on where it was; `--fresh` begins anew. Ends with 0 when all is well.
+ * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`, `soak sim [--rounds 300000]`,
+ * `soak twins [--rounds 100000]`. Progress is kept in dist/soak, so that an interrupted run goes on where
+ * it was; `--fresh` begins anew. Ends with 0 when all is well.
  */
 
 const FOLDER = join(import.meta.dir, "../dist/soak");
 const KILLS_A_POOL = 10;
 const NODES = 3;
 const SEEDS_A_STEP = 500;
+const SIM_SEEDS_A_STEP = 500;
+const SIM_LARGE = [7, 10, 7, 16, 13] as const;
 
 /** A run that can be interrupted: so many rounds in steps, and what is added up over them. */
 interface Soak<Sum> {
@@ -136,6 +141,38 @@ function payoutSoak(rounds: number): Soak<{ crashes: number; faults: readonly st
   };
 }
 
+/** The consensus core, on all cores; of ten steps one is of up to 16 validators. */
+function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
+  return {
+    name: isTwins ? "twins" : "sim",
+    rounds,
+    stepRounds: SIM_SEEDS_A_STEP,
+    empty: EMPTY_SUM,
+    async step(from, to, sum) {
+      const nodes = nodesOf(Math.floor(from / SIM_SEEDS_A_STEP), isTwins);
+      const found = await runOnAllCores({ from, to, nodes, isTwins });
+      for (const report of found.reports) say(report);
+      return add(sum, { ...found, reports: [] });
+    },
+    line: ({ seeds, violations, failed, tally, recovery }) =>
+      [
+        `${seeds} seeds, ${tally.events} events, ${violations} violations`,
+        `${tally.commits} commits, ${tally.restarts} restarts, ${tally.lost} messages lost`,
+        `${tally.timeouts} wishes, ${tally.evidence} offences shown`,
+        `slowest recovery ${(100 * recovery).toFixed(0)} % of its time`,
+        ...(failed.length > 0 ? [`failed: ${failed.join(" ")}`] : []),
+      ].join(", "),
+    isGood: ({ violations }) => violations === 0,
+  };
+}
+
+/** How many validators a step is about; null leaves it to the seeds, which are of at most seven. */
+function nodesOf(step: number, isTwins: boolean): number | null {
+  const isLarge = step % 10 === 9;
+  if (isTwins) return isLarge ? 7 : 4;
+  return isLarge ? (SIM_LARGE[Math.floor(step / 10) % SIM_LARGE.length] ?? 7) : null;
+}
+
 function fileOf(name: string): string {
   return join(FOLDER, `${name}.json`);
 }
@@ -174,9 +211,13 @@ async function soak(name: string | undefined): Promise<number> {
     return run(killSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
   if (name === "adversary") return run(adversarySoak(rounds(100_000)));
   if (name === "payout") return run(payoutSoak(rounds(100_000)));
+  if (name === "sim") return run(simSoak(rounds(300_000), false));
+  if (name === "twins") return run(simSoak(rounds(100_000), true));
   say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
+  say("soak sim [--rounds 300000] [--fresh]");
+  say("soak twins [--rounds 100000] [--fresh]");
   return 2;
 }
 

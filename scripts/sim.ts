@@ -1,0 +1,129 @@
+import { writeFileSync } from "node:fs";
+import { type BatchSum, commandOf, termsOf } from "#test/sim/consensus/batch.ts";
+import { theCore } from "#test/sim/consensus/core.ts";
+import { runOnAllCores } from "#test/sim/consensus/crew.ts";
+import { mutantCore } from "#test/sim/consensus/mutant-core.ts";
+import { MUTANTS } from "#test/sim/consensus/mutants.ts";
+import { reportOf } from "#test/sim/consensus/report.ts";
+import { type RunTerms, run } from "#test/sim/consensus/run.ts";
+import { allStories } from "#test/sim/consensus/stories.ts";
+import { tellStory } from "#test/sim/consensus/story.ts";
+
+/**
+ * Simulates the consensus core: `sim [--from 0] [--seeds 2000] [--nodes N] [--twins] [--mutant NAME]
+ * [--replay SEED]`; `sim --rewrite` tells the stories of test/transcripts anew. Everything follows from the seed. The last line is `N seeds, N events, N
+ * violations`; ends with 4 when there are violations, and then says how to run them again.
+ */
+
+const VIOLATED = 4;
+const MISUSED = 2;
+
+function option(name: string): string | null {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? null : (process.argv[at + 1] ?? null);
+}
+
+const given = {
+  from: Number(option("--from") ?? 0),
+  seeds: Number(option("--seeds") ?? 2_000),
+  nodes: option("--nodes") === null ? null : Number(option("--nodes")),
+  isTwins: process.argv.includes("--twins"),
+};
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const numbers = [given.from, given.seeds, given.nodes ?? 1];
+  if (!numbers.every((one) => Number.isSafeInteger(one) && one >= 0)) return misused();
+  const name = option("--mutant");
+  const replay = option("--replay");
+  if (process.argv.includes("--rewrite")) return rewriteStories();
+  if (name !== null) return huntMutant(name, replay);
+  if (replay !== null) return show(termsOf(Number(replay), given));
+  return simulate();
+}
+
+async function simulate(): Promise<number> {
+  const from = performance.now();
+  const { seeds } = given;
+  const sum = await runOnAllCores({ ...given, to: given.from + seeds }, (soFar) =>
+    progress(soFar, (performance.now() - from) / 1_000),
+  );
+  if (process.stderr.isTTY) process.stderr.write("\n");
+  for (const report of sum.reports) console.log(`${report}\n`);
+  if (sum.failed.length > 0) console.log(`seeds that failed: ${sum.failed.join(" ")}`);
+  const { commits, restarts, lost, timeouts, evidence } = sum.tally;
+  console.log(
+    `${commits} commits, ${restarts} restarts, ${lost} messages lost, ${timeouts} wishes, ` +
+      `${evidence} offences shown; the slowest recovery took ${(sum.recovery * 100).toFixed(0)} % of its time`,
+  );
+  console.log(`${sum.seeds} seeds, ${sum.tally.events} events, ${sum.violations} violations`);
+  return sum.violations > 0 ? VIOLATED : 0;
+}
+
+function progress(sum: BatchSum, seconds: number): void {
+  const rate = (count: number): string => (count / seconds).toFixed(0);
+  const line =
+    `${sum.seeds} of ${given.seeds} seeds, ${rate(sum.seeds)} seeds/s, ` +
+    `${rate(sum.tally.events)} events/s, ${sum.violations} violations`;
+  if (process.stderr.isTTY) process.stderr.write(`\r${line} `);
+  else if (sum.seeds % 500 === 0) console.log(line);
+}
+
+/** Runs one seed again and shows it, broken or not. */
+function show(terms: RunTerms): number {
+  const outcome = run(terms);
+  const { violation, tally, options } = outcome;
+  if (violation) console.log(reportOf(terms, outcome, commandOf(terms.seed, given)));
+  else {
+    console.log(JSON.stringify(options));
+    for (const line of outcome.lastEvents()) console.log(line);
+  }
+  console.log(`1 seeds, ${tally.events} events, ${violation ? 1 : 0} violations`);
+  return violation ? VIOLATED : 0;
+}
+
+/** Looks for a seed that catches a bug that was put in on purpose. */
+async function huntMutant(name: string, replay: string | null): Promise<number> {
+  const mutant = MUTANTS.find((one) => one.name === name);
+  if (!mutant)
+    return misused(`There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`);
+  const core = await mutantCore(mutant.patches ?? []);
+  const { bugs, fixed } = mutant;
+  const terms = (seed: number): RunTerms => ({
+    seed,
+    core,
+    ...(bugs && { bugs }),
+    ...(fixed && { fixed }),
+  });
+  if (replay !== null) return show(terms(Number(replay)));
+  let events = 0;
+  for (let seed = given.from; seed < given.from + given.seeds; seed++) {
+    const { violation, tally } = run(terms(seed));
+    events += tally.events;
+    if (!violation) continue;
+    console.log(`seed ${seed}: ${violation.message}`);
+    console.log(`${seed - given.from + 1} seeds, ${events} events, 1 violations`);
+    return VIOLATED;
+  }
+  console.log(`${given.seeds} seeds, ${events} events, 0 violations`);
+  return 0;
+}
+
+/** What has changed in a story is to be read before it is committed. */
+function rewriteStories(): number {
+  for (const { name, path, text } of allStories()) {
+    const told = tellStory(text, theCore);
+    if (told !== text) console.log(`${name} is another one now`);
+    writeFileSync(path, told);
+  }
+  return 0;
+}
+
+function misused(why?: string): number {
+  console.log(
+    why ??
+      "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]",
+  );
+  return MISUSED;
+}

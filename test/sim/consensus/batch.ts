@@ -1,0 +1,107 @@
+import { theCore } from "./core.ts";
+import type { Fixed } from "./options.ts";
+import { isRepeatable, reportOf } from "./report.ts";
+import { type Outcome, type RunTerms, run } from "./run.ts";
+import type { Tally } from "./run-watch.ts";
+import { twinsOf } from "./twins.ts";
+import { Violation } from "./violation.ts";
+
+/** Which seeds of which sort are run. */
+export interface BatchTerms {
+  readonly from: number;
+  /** The first seed that is not run any more. */
+  readonly to: number;
+  /** Null leaves the number of validators to the seed. */
+  readonly nodes: number | null;
+  readonly isTwins: boolean;
+}
+
+/** What came of some seeds; of what failed there is a report for the first ones only. */
+export interface BatchSum {
+  readonly seeds: number;
+  readonly violations: number;
+  readonly failed: readonly number[];
+  readonly reports: readonly string[];
+  readonly tally: Tally;
+  /** The longest recovery, as a part of what it may take. */
+  readonly recovery: number;
+}
+
+const EMPTY_TALLY: Tally = {
+  events: 0,
+  commits: 0,
+  evidence: 0,
+  timeouts: 0,
+  restarts: 0,
+  lost: 0,
+};
+
+export const EMPTY_SUM: BatchSum = {
+  seeds: 0,
+  violations: 0,
+  failed: [],
+  reports: [],
+  tally: EMPTY_TALLY,
+  recovery: 0,
+};
+
+/** Every so many seeds one is run twice and has to come out the same (S14). */
+const TWICE_EVERY = 100;
+const REPORTS_MAX = 3;
+const FAILED_MAX = 50;
+
+/** The run of one seed. */
+export function termsOf(
+  seed: number,
+  { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
+): RunTerms {
+  const fixed: Fixed = isTwins ? twinsOf(seed, nodes ?? 4) : nodes === null ? {} : { n: nodes };
+  return { seed, core: theCore, fixed };
+}
+
+/** Runs some seeds; `each` hears of the sum so far after each. */
+export function runBatch(terms: BatchTerms, each: (sum: BatchSum) => void = () => {}): BatchSum {
+  let sum = EMPTY_SUM;
+  for (let seed = terms.from; seed < terms.to; seed++) {
+    sum = add(sum, sumOf(termsOf(seed, terms), commandOf(seed, terms), sum.violations));
+    each(sum);
+  }
+  return sum;
+}
+
+function sumOf(terms: RunTerms, command: string, earlier: number): BatchSum {
+  const outcome = checkedTwice(terms, run(terms));
+  const { violation, tally, recovery } = outcome;
+  if (!violation) return { ...EMPTY_SUM, seeds: 1, tally, recovery };
+  const reports = earlier < REPORTS_MAX ? [reportOf(terms, outcome, command)] : [];
+  return { ...EMPTY_SUM, seeds: 1, violations: 1, failed: [terms.seed], reports, tally };
+}
+
+function checkedTwice(terms: RunTerms, outcome: Outcome): Outcome {
+  if (terms.seed % TWICE_EVERY !== 0 || isRepeatable(terms, outcome)) return outcome;
+  const violation = new Violation("S14", "the same seed gives another run");
+  return { ...outcome, violation: outcome.violation ?? violation };
+}
+
+/** How to run a seed again. */
+export function commandOf(
+  seed: number,
+  { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
+): string {
+  const options = [...(nodes === null ? [] : ["--nodes", nodes]), ...(isTwins ? ["--twins"] : [])];
+  return ["npm run sim -- --replay", seed, ...options].join(" ");
+}
+
+/** Two sums in one. */
+export function add(a: BatchSum, b: BatchSum): BatchSum {
+  const tally = { ...a.tally };
+  for (const name of Object.keys(tally) as (keyof Tally)[]) tally[name] += b.tally[name];
+  return {
+    seeds: a.seeds + b.seeds,
+    violations: a.violations + b.violations,
+    failed: [...a.failed, ...b.failed].slice(0, FAILED_MAX),
+    reports: [...a.reports, ...b.reports].slice(0, REPORTS_MAX),
+    tally,
+    recovery: Math.max(a.recovery, b.recovery),
+  };
+}

@@ -1,0 +1,94 @@
+import type { Durable } from "@/core/consensus/durable.ts";
+import type { Alarm, Effect, Event } from "@/core/consensus/events.ts";
+import type { Evidence } from "@/core/consensus/evidence.ts";
+import type { Message } from "@/core/consensus/messages.ts";
+import type { Block, Cert } from "@/core/consensus/types.ts";
+import type { AppState } from "./application.ts";
+import type { Host } from "./host.ts";
+import type { Journal } from "./journal.ts";
+import type { SafetyWatch } from "./safety-watch.ts";
+import { StateWatch } from "./state-watch.ts";
+import type { Watch } from "./surroundings.ts";
+import { promise } from "./violation.ts";
+
+/** What a run was made of, added up. */
+export interface Tally {
+  events: number;
+  commits: number;
+  evidence: number;
+  timeouts: number;
+  restarts: number;
+  lost: number;
+}
+
+/** Everything that looks on, and some counting. */
+export class RunWatch implements Watch {
+  readonly safety: SafetyWatch;
+  readonly journal: Journal;
+  readonly tally: Tally = { events: 0, commits: 0, evidence: 0, timeouts: 0, restarts: 0, lost: 0 };
+  /** When somebody last committed something nobody had, and when an honest process last spoke. */
+  committedAt = 0;
+  spokenAt = 0;
+  /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
+  leaderWaits = 0;
+  readonly #states = new StateWatch();
+  readonly #now: () => number;
+
+  constructor(safety: SafetyWatch, journal: Journal, now: () => number) {
+    this.safety = safety;
+    this.journal = journal;
+    this.#now = now;
+  }
+
+  booted(host: Host, durable: Durable | null): void {
+    this.tally.restarts += host.life > 1 ? 1 : 0;
+    this.safety.booted(host, durable);
+  }
+
+  stepped(host: Host, event: Event, effects: readonly Effect[]): void {
+    this.tally.events++;
+    this.journal.add(this.#now(), host, event, effects);
+    if (!host.state) return;
+    this.safety.ballots.open(host.state.replica.committee, this.safety.isLiar(host));
+    if (this.safety.isLiar(host)) return;
+    this.#states.check(host, host.state);
+    for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
+  }
+
+  persisted(host: Host, durable: Durable): void {
+    if (!this.safety.isLiar(host)) this.safety.persisted(host, durable);
+  }
+
+  sealed(host: Host, message: Message): void {
+    if (message.type === "status" || this.safety.isLiar(host)) return;
+    this.spokenAt = this.#now();
+    if (message.type === "wish") this.tally.timeouts++;
+    this.safety.sealed(host, message);
+  }
+
+  committed(host: Host, blocks: readonly Block[], cert: Cert): void {
+    const height = this.safety.chain.length;
+    this.safety.committed(host, blocks, cert);
+    if (this.safety.chain.length === height) return;
+    this.tally.commits = this.safety.chain.length - 1;
+    this.committedAt = this.#now();
+  }
+
+  executed(host: Host, state: AppState): void {
+    this.safety.executed(host, state);
+  }
+
+  reported(host: Host, evidence: Evidence): void {
+    this.tally.evidence++;
+    this.safety.reported(host, evidence);
+  }
+
+  alarmed(host: Host, { alarm, why }: Alarm): void {
+    promise(this.safety.isLiar(host), "alarm", () => `${host.id} alarms ${alarm}: ${why}`);
+  }
+}
+
+/** A wait for locks, of 2Δ; one for the body of a parent, of Δ, is something else. */
+function isLeaderWait(effect: Effect, deltaMs: number): boolean {
+  return effect.type === "set_timer" && effect.timer === "leader_wait" && effect.ms > deltaMs;
+}
