@@ -51,6 +51,10 @@ const LAYERS: Readonly<
 };
 
 const CARRIED_TEXT = /^(systemd\/.*\.(service|conf)|scripts\/uninstall\.sh)$/;
+/** What a validator will begin with; until there is one, the simulator and the tests do. */
+const CONSENSUS_DOORS = ["ed25519", "message-codec", "step", "verify-message"].map(
+  (name) => `src/core/consensus/${name}.ts`,
+);
 const TYPE_ONLY_FOLDERS = ["ports"];
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 60;
@@ -264,7 +268,8 @@ describe("the house", () => {
         ),
       ),
     );
-    expect(MODULE_FILES.filter((path) => path !== "src/main.ts" && !used.has(path))).toEqual([]);
+    const unused = MODULE_FILES.filter((path) => path !== "src/main.ts" && !used.has(path));
+    expect(unused).toEqual(CONSENSUS_DOORS);
   });
 
   test("nobody but the command line and the drivers reads the environment", () => {
