@@ -6,10 +6,17 @@ export type Role = "admin" | "operator" | "client" | "node" | "auditor";
 
 /** Who asks. Settled once per request by `access`, from a certificate or a token, never from a body. */
 export interface Caller {
-  readonly type: "operator" | "node" | "system";
-  /** Who, as the audit names it: `operator:local`, a node id, or `system:<module>`. */
+  readonly type: "operator" | "user" | "key" | "node" | "system";
+  /**
+   * Who, as the audit names it: `operator:local`, `user:<name>`, `key:<id>`, a node id, or
+   * `system:<module>`.
+   */
   readonly id: string;
   readonly roles: readonly Role[];
+  /** The organization it speaks for and sees private pools of; undefined sees all its roles may. */
+  readonly org?: string;
+  /** What an API key is limited to, as `<area>:read` or `<area>:write`; undefined is not limited. */
+  readonly scopes?: readonly string[];
   /** Set when the caller is a node. */
   readonly node?: NodeId;
   /** The SHA-256 of the certificate the node showed on this connection, hexadecimal. */
