@@ -14,6 +14,7 @@ import { GrpcServer } from "@/drivers/grpc/server.ts";
 import type { CertificatePair, LeafTerms } from "@/ports/certificates.ts";
 import type { Connection } from "@/ports/dialer.ts";
 import type { Grpc, ServiceRpcs } from "@/ports/grpc.ts";
+import type { RequestRefused } from "@/ports/refusal.ts";
 import { Registry } from "@/proto/registry_pb.ts";
 import { signingKey } from "@/std/crypto.ts";
 import { PoolError } from "@/std/errors.ts";
@@ -101,6 +102,7 @@ export class GrpcWorld implements AsyncDisposable {
   readonly server: GrpcServer;
   readonly leaf: CertificatePair;
   readonly faults: unknown[] = [];
+  readonly refused: RequestRefused[] = [];
   readonly logged: string[] = [];
   readonly #connections: Connection[] = [];
 
@@ -139,6 +141,7 @@ export class GrpcWorld implements AsyncDisposable {
       address: { host: parts.host, port: 0 },
       connectionsMax: parts.connectionsMax,
       onFatal: (fault) => this.faults.push(fault),
+      onRefused: (told) => this.refused.push(told),
     });
   }
 

@@ -15,6 +15,7 @@ import { HttpServer } from "@/drivers/http/server.ts";
 import { openSqlite } from "@/drivers/sqlite/database.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { RouteAccess } from "@/ports/http.ts";
+import type { RequestRefused } from "@/ports/refusal.ts";
 
 /** The largest body the HTTP server of a test takes. */
 export const TEST_BODY_BYTES = 4_096;
@@ -40,6 +41,7 @@ export async function httpWith(...mounts: readonly Mount[]) {
   await database.migrate(idempotencyMigrations);
   const lines: string[] = [];
   const faults: unknown[] = [];
+  const refused: RequestRefused[] = [];
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   const listeners = new Listeners({
     log,
@@ -56,6 +58,7 @@ export async function httpWith(...mounts: readonly Mount[]) {
     maxBodyBytes: TEST_BODY_BYTES,
     idempotency: new Idempotency(database, clock, 24 * 3_600_000),
     onFatal: (fault) => void faults.push(fault),
+    onRefused: (told) => void refused.push(told),
   });
   for (const mount of mounts) server.mount(...mount(server));
   server.authenticateWith(callerByRole);
@@ -64,7 +67,7 @@ export async function httpWith(...mounts: readonly Mount[]) {
   const ask = (method: string, path: string, asked: Asked = {}): Promise<Response> =>
     server.answer(requestOf(method, `http://localhost${path}`, asked), originFrom(asked));
 
-  return { server, listeners, database, clock, lines, faults, ask };
+  return { server, listeners, database, clock, lines, faults, refused, ask };
 }
 
 async function callerByRole(request: Request): Promise<Caller | undefined> {

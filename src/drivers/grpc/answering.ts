@@ -26,6 +26,9 @@ export interface Door {
   admit(peer: string, access: Access): OpenCall;
   /** Refuses a call that went on for longer than its certificate is good. */
   recheck(call: OpenCall, access: Access): void;
+  /** How what was thrown is answered; a refusal is told to who listens. */
+  refuse(thrown: unknown, method: DescMethod, peer: string): StatusReply;
+  /** The same, told to nobody: for streams the pool ends by itself. */
   statusOf(thrown: unknown, method: DescMethod): StatusReply;
 }
 
@@ -55,7 +58,7 @@ export function answerUnary(served: ServedMethod, door: Door): handleUnaryCall<B
       const reply = encode(method, await rpc(decode(method, stream.request), open));
       respond(null, reply);
     } catch (thrown) {
-      respond(door.statusOf(thrown, method));
+      respond(door.refuse(thrown, method, stream.getPeer()));
     }
     call?.end();
   };
@@ -136,7 +139,7 @@ class Answers {
       const call = door.admit(stream.getPeer(), served.access);
       return new Answers(stream, { call, served, door });
     } catch (thrown) {
-      refuse(stream, door.statusOf(thrown, served.method));
+      refuse(stream, door.refuse(thrown, served.method, stream.getPeer()));
       return undefined;
     }
   }
@@ -170,7 +173,8 @@ class Answers {
   /** Ends it with what was thrown. */
   fail(thrown: unknown): void {
     if (!this.#leave()) return;
-    refuse(this.#stream, this.#door.statusOf(thrown, this.#served.method));
+    const peer = this.#stream.getPeer();
+    refuse(this.#stream, this.#door.refuse(thrown, this.#served.method, peer));
   }
 
   /** Ends it from outside. */

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import type { Caller } from "@/core/caller.ts";
 import type { Clock } from "@/ports/clock.ts";
+import type { TellRefused } from "@/ports/refusal.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { Access, Door } from "./answering.ts";
@@ -18,6 +19,7 @@ export interface DoorParts {
   readonly callsPerConnectionMax: number;
   readonly find: (peer: string) => Connection | undefined;
   readonly onFatal: (fault: unknown) => void;
+  readonly onRefused?: TellRefused;
 }
 
 /** Lets calls in by what their connection showed, and spells what goes wrong for the wire. */
@@ -48,11 +50,30 @@ export class FrontDoor implements Door {
     if (access === "node") certificateNow(connection.shown, this.#parts.clock.now());
   }
 
+  refuse(thrown: unknown, method: DescMethod, peer: string): StatusReply {
+    const reply = this.statusOf(thrown, method);
+    if (isRefusal(thrown) && thrown.kind !== "internal") this.#tellRefused(thrown, method, peer);
+    return reply;
+  }
+
   statusOf(thrown: unknown, method: DescMethod): StatusReply {
     if (isRefusal(thrown) && thrown.kind !== "internal") return statusOf(thrown);
     this.#parts.log.error({ err: thrown, method: pathOf(method) }, "a gRPC call failed");
     if (thrown instanceof AssertionError) this.#parts.onFatal(thrown);
     return internalStatus();
+  }
+
+  #tellRefused({ kind, code }: PoolError, method: DescMethod, peer: string): void {
+    const connection = this.#parts.find(peer);
+    const caller = connection?.callerId;
+    this.#parts.onRefused?.({
+      door: "grpc",
+      kind,
+      code,
+      address: connection?.address ?? "",
+      ...(caller !== undefined && { caller }),
+      subject: pathOf(method),
+    });
   }
 
   /** Who the certificate stands for; refuses without a good one. */

@@ -15,7 +15,7 @@ const GRACE_MS = 5_000;
 /** Provides `grpc`; it listens once every module has started. */
 export const grpc = defineModule({
   name: "grpc",
-  needs: ["certificates", "clock"],
+  needs: ["certificates", "clock", "events"],
   provides: "grpc",
   section: "server",
   config: (t) =>
@@ -42,7 +42,7 @@ export const grpc = defineModule({
     if (!config.tls.enabled) throw plainRefused();
     listenAddress(config.address);
   },
-  start({ certificates, clock }, { config, log, defer, ready, fatal }) {
+  start({ certificates, clock, events }, { config, log, defer, ready, fatal }) {
     const server = new GrpcServer({
       certificates,
       clock,
@@ -50,6 +50,7 @@ export const grpc = defineModule({
       address: listenAddress(config.address),
       connectionsMax: config.max_connections,
       onFatal: fatal,
+      onRefused: (refused) => events.tell("request.refused", refused),
     });
     ready(async () => {
       await server.open();

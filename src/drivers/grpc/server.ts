@@ -6,6 +6,7 @@ import type { Caller } from "@/core/caller.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Grpc, ServerIdentity, ServiceRpcs } from "@/ports/grpc.ts";
+import type { TellRefused } from "@/ports/refusal.ts";
 import { assert } from "@/std/assert.ts";
 import { PoolError } from "@/std/errors.ts";
 import { addressText, type ListenAddress } from "./address.ts";
@@ -36,6 +37,8 @@ export interface GrpcServerParts {
   readonly connectionsMax: number;
   /** Told a fault of our own that must end the process. */
   readonly onFatal: (fault: unknown) => void;
+  /** Called with every refusal. */
+  readonly onRefused?: TellRefused;
 }
 
 /** The Grpc port on @grpc/grpc-js. */

@@ -16,7 +16,7 @@ const GRACE_MS = 5_000;
 /** Provides `http`; it listens once every module has started. */
 export const http = defineModule({
   name: "http",
-  needs: ["database", "clock"],
+  needs: ["database", "clock", "events"],
   provides: "http",
   config: (t) =>
     t.Object({
@@ -62,7 +62,7 @@ export const http = defineModule({
         description: "How long the answer to an Idempotency-Key is remembered.",
       }),
     }),
-  async start({ database, clock }, { config, log, defer, ready, fatal }) {
+  async start({ database, clock, events }, { config, log, defer, ready, fatal }) {
     await database.migrate(idempotencyMigrations);
     const listeners = new Listeners({
       log,
@@ -79,6 +79,7 @@ export const http = defineModule({
       maxBodyBytes: config.max_body_bytes,
       idempotency: new Idempotency(database, clock, config.idempotency_hours * HOUR_MS),
       onFatal: fatal,
+      onRefused: (refused) => events.tell("request.refused", refused),
     });
     ready(() => server.open());
     defer(() => listeners.close(GRACE_MS));

@@ -3,7 +3,9 @@ import type { Logger } from "pino";
 import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
+import type { TellRefused } from "@/ports/refusal.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
+import type { PoolError } from "@/std/errors.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
 import { isUnsized, readBounded, requireObject, requireSmallJson } from "./body.ts";
@@ -33,6 +35,8 @@ export interface ServerOptions {
   readonly idempotency: Idempotency;
   /** Called with a broken promise of ours, which must end the process. */
   readonly onFatal: (fault: unknown) => void;
+  /** Called with every refusal. */
+  readonly onRefused?: TellRefused;
 }
 
 /** One request while it is answered. */
@@ -40,6 +44,13 @@ interface Visit {
   readonly origin: Origin;
   readonly row: RouteAccess;
   readonly caller: Caller | undefined;
+}
+
+/** What is known of a request that may be refused before it is let in. */
+interface Attempt {
+  readonly origin: Origin;
+  row?: RouteAccess;
+  caller?: Caller;
 }
 
 /** Elysia looks for the path behind this many characters of the URL, so a shorter host misleads it. */
@@ -70,6 +81,7 @@ export class HttpServer implements Http {
   readonly #rows: RouteAccess[] = [];
   readonly #table = new RouteTable<RouteAccess>();
   readonly #visits = new WeakMap<Request, Visit>();
+  readonly #attempts = new WeakMap<Request, Attempt>();
   readonly #idPrefix = crypto.randomUUID().slice(0, 8);
   #ids = 0;
   #isOpen = false;
@@ -162,6 +174,7 @@ export class HttpServer implements Http {
     if (pathStart(request.url) < PATH_FROM) return this.#answerShortHost(request, origin);
     if (request.method === "HEAD") return this.#answerHead(request, origin);
     let response: Response;
+    this.#attempts.set(request, { origin });
     try {
       const visit = await this.#admit(request, origin);
       response = await this.#app.fetch(
@@ -180,6 +193,7 @@ export class HttpServer implements Http {
     const rows = this.#table.find(path);
     const row = rows?.get(request.method);
     if (!row) return this.#refuseUnlisted(request, path, rows);
+    this.#noteAttempt(request, { row });
     const isOpen =
       row.access === "anyone" ||
       (row.openOnLoopback === true && !origin.isSecure && isLoopback(origin.addressOf(request)));
@@ -190,9 +204,15 @@ export class HttpServer implements Http {
     return visit;
   }
 
+  #noteAttempt(request: Request, known: Partial<Attempt>): void {
+    const attempt = this.#attempts.get(request);
+    if (attempt) Object.assign(attempt, known);
+  }
+
   async #requireCaller(request: Request, row: RouteAccess): Promise<Caller> {
     const caller = await this.#authenticate?.(request);
     if (!caller) throw unauthenticated();
+    this.#noteAttempt(request, { caller });
     const isListed =
       row.access !== "anyone" && row.access.some((role) => caller.roles.includes(role));
     if (!isListed) throw denied("do this");
@@ -253,8 +273,25 @@ export class HttpServer implements Http {
     const id = `${this.#idPrefix}-${++this.#ids}`;
     const refusal = refusalOf(thrown, request.url);
     this.#logRefusal({ id, request, thrown, refusal });
+    if (refusal) this.#tellRefused(request, refusal.refusal);
     if (thrown instanceof AssertionError) this.#options.onFatal(thrown);
     return problemResponse(refusal ?? internalFault(), id);
+  }
+
+  /** The route as it was declared: what was written in the address may be a secret. */
+  #tellRefused(request: Request, { kind, code }: PoolError): void {
+    const tell = this.#options.onRefused;
+    const attempt = this.#visits.get(request) ?? this.#attempts.get(request);
+    if (!tell || !attempt) return;
+    const { origin, row, caller } = attempt;
+    tell({
+      door: "http",
+      kind,
+      code,
+      address: origin.addressOf(request),
+      ...(caller && { caller: caller.id }),
+      ...(row && { subject: `${row.method} ${row.path}` }),
+    });
   }
 
   /** Never the query, a header or a body: secrets may stand there. */

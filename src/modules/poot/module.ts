@@ -1,6 +1,7 @@
 import { slotsPerInterval } from "@/core/poot/slot.ts";
 import { defineModule } from "@/kernel/module.ts";
 import type { Checks } from "@/ports/checks.ts";
+import type { TellRefused } from "@/ports/refusal.ts";
 import { Registry as RegistryService } from "@/proto/registry_pb.ts";
 import { followRegistry } from "./following.ts";
 import { pootAccess, pootRoutes } from "./routes.ts";
@@ -76,7 +77,8 @@ export const poot = defineModule({
     access.keepTimeWith(() => service.poolTime());
     authority.trustClockWhen(() => service.poolTime().trusted);
     http.mount(pootRoutes(service, registry, http), pootAccess);
-    grpc.serve(RegistryService, "node", pootRpcs(service));
+    const tellRefused: TellRefused = (refused) => events.tell("request.refused", refused);
+    grpc.serve(RegistryService, "node", pootRpcs(service, tellRefused));
     context.defer(followRegistry(service, events, context.log));
     addChecks(service, checks);
     context.ready(() => {

@@ -1,20 +1,25 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { unauthenticated } from "@/core/caller.ts";
 import type { Answer } from "@/core/poot/accept.ts";
+import { decodeClaim } from "@/core/poot/claim.ts";
 import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
 import type { Call, ServiceRpcs } from "@/ports/grpc.ts";
+import type { RequestRefused, TellRefused } from "@/ports/refusal.ts";
 import {
   type HeartbeatReply,
   HeartbeatReplySchema,
   type HeartbeatRequest,
   type Registry as RegistryService,
 } from "@/proto/registry_pb.ts";
+import type { RefusalKind } from "@/std/errors.ts";
 import type { HeartbeatAnswer } from "./heartbeats.ts";
 import type { Poot } from "./service.ts";
 
 type Outcome = NonNullable<MessageInitShape<typeof HeartbeatReplySchema>["outcome"]>;
 
-const SENTENCES: Readonly<Record<Exclude<Answer["type"], "accepted">, string>> = {
+type Refused = Exclude<Answer["type"], "accepted">;
+
+const SENTENCES: Readonly<Record<Refused, string>> = {
   unknown: "This node is no member of the pool it claims time of, or the claim is not its own.",
   reopen: "The pool does not know this session any more; begin a new one.",
   early: "This slot is counted already; come in the next one.",
@@ -22,13 +27,44 @@ const SENTENCES: Readonly<Record<Exclude<Answer["type"], "accepted">, string>> =
   behind: "The pool remembers more ticks of this session; go on from the receipt in this answer.",
 };
 
-/** The heartbeat calls of galaxy.pool.v1.Registry. */
-export function pootRpcs(poot: Poot): ServiceRpcs<typeof RegistryService> {
+/** What a refusal inside an answer would be as one of the twelve. */
+const KINDS: Readonly<Record<Refused, RefusalKind>> = {
+  unknown: "denied",
+  reopen: "precondition",
+  early: "precondition",
+  wait: "unavailable",
+  behind: "conflict",
+};
+
+/** The heartbeat calls of galaxy.pool.v1.Registry; refusals inside answers are told, too. */
+export function pootRpcs(
+  poot: Poot,
+  tellRefused?: TellRefused,
+): ServiceRpcs<typeof RegistryService> {
   const heartbeat = async (request: HeartbeatRequest, call: Call): Promise<HeartbeatReply> => {
     if (!call.caller) throw unauthenticated();
-    return replyOf(await poot.heartbeatAside(call.caller, heartbeatOf(request)));
+    const answered = await poot.heartbeatAside(call.caller, heartbeatOf(request));
+    const { type } = answered.answer;
+    if (type !== "accepted") tellRefused?.(refusedOf(type, answered, { request, call }));
+    return replyOf(answered);
   };
   return { heartbeat, heartbeatStream: heartbeat };
+}
+
+function refusedOf(
+  type: Refused,
+  { slot, slotSeconds }: HeartbeatAnswer,
+  { request, call }: { readonly request: HeartbeatRequest; readonly call: Call },
+): RequestRefused {
+  const node = call.caller?.id;
+  return {
+    door: "poot",
+    kind: KINDS[type],
+    code: `poot.${type}`,
+    address: call.address,
+    ...(node !== undefined && { caller: node, subject: node }),
+    skewMs: (decodeClaim(request.claim).toSlot - slot) * slotSeconds * 1000,
+  };
 }
 
 /** Empty bytes on the wire stand for what was not sent. */

@@ -10,6 +10,7 @@ import { isProven, verifyProof } from "@/core/poot/verify.ts";
 import { pootAccess, pootRoutes } from "@/modules/poot/routes.ts";
 import { pootRpcs } from "@/modules/poot/rpc.ts";
 import type { Call } from "@/ports/grpc.ts";
+import type { RequestRefused } from "@/ports/refusal.ts";
 import { HeartbeatRequestSchema } from "@/proto/registry_pb.ts";
 
 async function doors(slots: number) {
@@ -162,13 +163,17 @@ describe("the heartbeat calls", () => {
 
   test("refuse in-band what a stream must survive, and with a status what is malformed", async () => {
     await using at = await doors(1);
-    const rpcs = pootRpcs(at.world.poot);
+    const told: RequestRefused[] = [];
+    const rpcs = pootRpcs(at.world.poot, (refused) => void told.push(refused));
     const [, other] = at.world.nodes;
     await at.world.pass(SLOT_MS);
     const bytes = at.world.node.heartbeat(at.world.poot);
     const request = create(HeartbeatRequestSchema, { claim: bytes?.claim ?? new Uint8Array() });
     const reply = await rpcs.heartbeat?.(request, callOf(other));
     expect(reply?.outcome.case).toBe("unknown");
+    const caller = `${other?.id}`;
+    const about = { address: "192.0.2.1", caller, subject: caller, skewMs: 0 };
+    expect(told).toEqual([{ door: "poot", kind: "denied", code: "poot.unknown", ...about }]);
     const empty = create(HeartbeatRequestSchema, {});
     await expect(rpcs.heartbeat?.(empty, callOf(other))).rejects.toMatchObject({
       code: "poot.malformed",
