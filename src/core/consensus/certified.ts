@@ -1,3 +1,4 @@
+import { hasItsPayload } from "./block.ts";
 import { addBlock } from "./blocks.ts";
 import { hasSigned, isSameBallot, votesOf } from "./certificates.ts";
 import { isForgotten } from "./durable.ts";
@@ -39,9 +40,9 @@ function remember(replica: Replica, cert: Cert, known: Certified | undefined): v
   const certified = known ?? { block: cert.block, P: null, C: null };
   certified[cert.kind] = cert;
   if (cert.view >= replica.view - VIEWS_KEPT) replica.certs.set(cert.view, certified);
-  // A body that came before anybody could know that it matters.
-  const proposal = replica.proposals.get(cert.view)?.first;
-  if (proposal?.block.hash === cert.block) addBlock(replica, proposal.block);
+  // A body that came before anybody could know that it matters; it may have been spoilt on its way.
+  const block = replica.proposals.get(cert.view)?.first.block;
+  if (block?.hash === cert.block && hasItsPayload(block)) addBlock(replica, block);
 }
 
 /** A certificate holds votes: who has signed it, and sent me something else, has lied (section 12). */

@@ -12,7 +12,7 @@ import type { Proposal } from "./messages.ts";
 import { leaderOf } from "./quorum.ts";
 import { prepareVote } from "./safety-rules.ts";
 import { proposedBy } from "./signatures.ts";
-import type { Replica } from "./state.ts";
+import type { Proposals, Replica } from "./state.ts";
 import { judgeTimestamp } from "./timestamps.ts";
 import type { Block, Cert, Hash, Header } from "./types.ts";
 import type { Verdict } from "./verdict.ts";
@@ -29,15 +29,22 @@ export function onProposal(replica: Replica, proposal: Proposal): void {
   adoptLate(replica, proposal.block);
   const known = proposals.get(header.view);
   if (known !== undefined)
-    onAnother(replica, known.first, proposal); // V5
+    onAnother(replica, known, proposal); // V5
   else if (header.view >= view) onFirst(replica, proposal); // V4
 }
 
 function onFirst(replica: Replica, proposal: Proposal): void {
   const { header, hash } = proposal.block;
-  const isBuilt = header.parent === proposal.justify.block; // V2; SafetyRules ask for all of it
-  replica.proposals.set(header.view, { first: proposal, isRefused: !isBuilt });
+  replica.proposals.set(header.view, { first: proposal, isRefused: !isWhole(proposal) });
   if (hash === replica.durable.lastVote?.block) sendVote(replica); // V6
+}
+
+/**
+ * V2 and V9 of what the leader's signature does not cover: it is over the hash alone, so who passes a
+ * proposal on can exchange the payload or the justify. SafetyRules ask for all of V2.
+ */
+function isWhole({ block, justify }: Proposal): boolean {
+  return block.header.parent === justify.block && hasItsPayload(block);
 }
 
 /** A body that was certified before it came. */
@@ -47,11 +54,18 @@ function adoptLate(replica: Replica, block: Block): void {
     if (hasItsPayload(block)) addBlock(replica, block);
 }
 
-/** The same again asks for my vote again (V6); another one shows that the leader lies (V5). */
-function onAnother(replica: Replica, first: Proposal, second: Proposal): void {
+/**
+ * The same again asks for my vote again (V6), and takes the place of a copy that was spoilt on its
+ * way; another one shows that the leader lies (V5).
+ */
+function onAnother(replica: Replica, known: Proposals, second: Proposal): void {
+  const { first } = known;
+  const { hash, header } = second.block;
   report(replica, findDoubleProposal(proposedBy(first), proposedBy(second)));
+  if (first.block.hash === hash && !isWhole(first) && isWhole(second))
+    replica.proposals.set(header.view, { first: second, isRefused: false });
   const { lastVote } = replica.durable;
-  if (lastVote?.view === replica.view && lastVote.block === second.block.hash) sendVote(replica);
+  if (lastVote?.view === replica.view && lastVote.block === hash) sendVote(replica);
 }
 
 /** Votes for the first proposal of my view, as soon as it has become votable (§5.1, 4). */

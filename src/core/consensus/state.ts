@@ -20,7 +20,7 @@ export type EnteredBy = "cert" | "tc" | "timer" | "boot";
 
 /** What a leader said in one view. */
 export interface Proposals {
-  /** The first one that came, and the only one I may vote for (V5). */
+  /** The first one that came, or a whole copy of it; the only one I may vote for (V5). */
   readonly first: Proposal;
   /** It can never have my vote. */
   isRefused: boolean;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { newBlock } from "@/core/consensus/block.ts";
+import { EMPTY_PAYLOAD, newBlock } from "@/core/consensus/block.ts";
+import type { Proposal } from "@/core/consensus/messages.ts";
 import type { Header, Payload } from "@/core/consensus/types.ts";
 import { ONE_TX, Solo } from "./solo.ts";
 import { hashOf } from "./world.ts";
@@ -42,6 +43,43 @@ describe("a proposal (§6.4)", () => {
     solo.now += 100_000;
     solo.give({ type: "executed", height: 1, root: hashOf(9), pendingValidators: null });
     expect(solo.said).toEqual([]);
+  });
+
+  test.each<[string, (solo: Solo, proposal: Proposal) => Proposal]>([
+    [
+      "another payload",
+      (_, proposal) => ({ ...proposal, block: { ...proposal.block, payload: EMPTY_PAYLOAD } }),
+    ],
+    ["another justify", (solo, proposal) => ({ ...proposal, justify: solo.certs(1)(1) })],
+  ])("whose copy with %s came first gets its vote all the same", (_, spoil) => {
+    const solo = new Solo().boot();
+    solo.hear({ type: "tc", tc: solo.world.timeout(2) });
+    const { certified } = solo.world;
+    const block = solo.block(2, certified, {}, ONE_TX);
+    const proposal = solo.propose(block, certified) as Proposal;
+    const spoilt = spoil(solo, proposal);
+    solo.hear(spoilt);
+    expect(solo.said).not.toContain("vote");
+    expect(solo.replica.view).toBe(2);
+    solo.hear(proposal);
+    expect(solo.sent("vote")).toMatchObject([{ view: 2, block: block.hash }]);
+    expect(solo.did("store_block")).toMatchObject([{ block }]);
+    expect(solo.did("evidence")).toEqual([]);
+    solo.hear(spoilt);
+    expect(solo.replica.proposals.get(2)?.first).toBe(proposal);
+  });
+
+  test("whose copy with another payload came first is not stored with it when it is certified", () => {
+    const solo = new Solo().boot();
+    const { certified } = solo.world;
+    const block = solo.block(1, certified, {}, ONE_TX);
+    const proposal = solo.propose(block, certified) as Proposal;
+    solo.hear({ ...proposal, block: { ...block, payload: EMPTY_PAYLOAD } });
+    solo.hear({ type: "prepare", cert: solo.certify(block) });
+    expect(solo.did("store_block")).toEqual([]);
+    expect(solo.did("fetch")).toMatchObject([{ hash: block.hash }]);
+    solo.hear(proposal);
+    expect(solo.did("store_block")).toMatchObject([{ block }]);
   });
 
   test("from somebody who does not lead is dropped (V1)", () => {
