@@ -36,7 +36,7 @@ function measure(replica: Replica, hashes: readonly Hash[]): CommitPath {
     const ending = [replica.committed.header, ...headers];
     return { blocks: [], isWhole: true, ending, missing: null };
   }
-  const final = headers.findIndex(isFinal);
+  const final = headers.findIndex((header) => isFinal(header, replica.committee));
   const needed = final < 0 ? hashes : hashes.slice(0, final + 1);
   const blocks = bodiesOf(replica, needed);
   return {

@@ -10,14 +10,14 @@ import type { Verdict } from "./verdict.ts";
 
 /** How an epoch ends (§10.3): at an epoch-final block, everything at once. */
 
-/** Whether a header ends its epoch. The genesis of the present epoch ended the one before. */
-export function isFinal(header: Header | null): boolean {
-  return header !== null && header.nextValidatorsHash !== null;
+/** Whether a header ends the epoch of this committee; its genesis ended the one before. */
+export function isFinal({ epoch, nextValidatorsHash }: Header, committee: Committee): boolean {
+  return nextValidatorsHash !== null && epoch === committee.epoch;
 }
 
 /** Whether my committed block ended this epoch, and the record of it was lost in a crash (§10.3, 4). */
 export function isEpochOver({ committed, committee }: Replica): boolean {
-  return isFinal(committed.header) && committed.hash !== committee.genesis;
+  return isFinal(committed.header, committee);
 }
 
 /** What a child of this block has to say in `closing`: the epoch-final block on its branch. */

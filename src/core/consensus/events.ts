@@ -195,7 +195,10 @@ export interface Fetch {
   readonly from: readonly PublicKey[];
 }
 
-/** Committed, oldest first; `cert` is for the last or a descendant of it (§6.6, §10.1). */
+/**
+ * Committed, oldest first; `cert` is for the last or a descendant of it (§6.6, §10.1). It is on disk
+ * no earlier than the Persist before it: a chain may lag behind its record and never run ahead.
+ */
 export interface Commit {
   readonly type: "commit";
   readonly blocks: readonly Block[];

@@ -49,13 +49,16 @@ function ask(
   if (from.length > 0) replica.effects.push({ type: "fetch", hash, untilHeight, from });
 }
 
-/** The proposer at first; then the signers in turn, beginning with another one each time. */
+/**
+ * The proposer at first; then the signers in turn, beginning with another one each time. A genesis is
+ * not signed: whoever votes in its epoch has it.
+ */
 function peersFor(
   { committee, config, me }: Replica,
   { cert, proposer }: Wanted,
   attempts: number,
 ): readonly PublicKey[] {
-  const signers = signersOf(cert.bitmap);
+  const signers = cert.view === 0 ? [...committee.validators.keys()] : signersOf(cert.bitmap);
   const first = (attempts + (me ?? 0)) % Math.max(1, signers.length);
   const inTurn = [...signers.slice(first), ...signers.slice(0, first)];
   const order = proposer === null || attempts > 0 ? inTurn : [proposer, ...inTurn];

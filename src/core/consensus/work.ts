@@ -21,11 +21,11 @@ export function isWorkPending(replica: Replica): boolean {
 }
 
 /** The proposal of this view orders something or ends the epoch, and may have or get my vote. */
-function isContentProposed({ view, proposals }: Replica): boolean {
+function isContentProposed({ view, proposals, committee }: Replica): boolean {
   const proposal = proposals.get(view);
   if (proposal === undefined || proposal.isRefused) return false;
   const { payload, header } = proposal.first.block;
-  return payload.inline.length + payload.batches.length > 0 || isFinal(header);
+  return payload.inline.length + payload.batches.length > 0 || isFinal(header, committee);
 }
 
 /** I have wished for a view, and so has somebody honest: it has to come about (§7.4). */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Cluster } from "#test/support/replica-cluster.ts";
 import { validatorsHashOf } from "@/core/consensus/digest.ts";
 import { genesisDurable } from "@/core/consensus/durable.ts";
+import { newCommittee } from "@/core/consensus/quorum.ts";
 import type { EpochProof, PublicKey } from "@/core/consensus/types.ts";
 import { Solo } from "./solo.ts";
 import { hashOf } from "./world.ts";
@@ -193,6 +194,43 @@ describe("an epoch-final block (§10.3)", () => {
     solo.give({ type: "epoch_start", proof });
     expect(solo.did("switch_epoch")).toHaveLength(1);
     expect(solo.did("commit")).toEqual([]);
+  });
+});
+
+describe("an epoch whose record is on disk while the chain lags behind (§8.2)", () => {
+  /** Blocks 1 and 2, the second of which ends epoch 1, and a replica that has committed neither. */
+  function behind(kept: number) {
+    const { next, final } = ending();
+    const solo = new Solo();
+    const first = solo.block(1, solo.world.certified);
+    const last = solo.block(2, solo.certify(first), final);
+    const epoch = { epoch: 2, validators: next, genesis: last.hash, genesisHeight: 2 };
+    const committee = newCommittee(epoch);
+    const blocks = [first, last];
+    const durable = genesisDurable(committee);
+    solo.boot({ durable, committee, blocks: blocks.slice(0, kept) });
+    return { solo, blocks, next };
+  }
+
+  test("commits what led to it at once", () => {
+    const { solo, blocks } = behind(2);
+    expect(solo.did("commit")).toMatchObject([{ blocks }]);
+    expect(solo.did("switch_epoch")).toEqual([]);
+    expect(solo.replica).toMatchObject({ view: 1, status: "idle", uncommitted: null });
+  });
+
+  test("asks all its validators for what is missing", () => {
+    const { solo, blocks, next } = behind(1);
+    const others = next.filter((key) => key !== solo.config.me);
+    const [fetch] = solo.did("fetch");
+    expect(fetch).toMatchObject({ hash: blocks[1]?.hash, untilHeight: 0 });
+    expect(fetch?.from.toSorted()).toEqual(others.toSorted());
+    solo.give({
+      type: "message",
+      from: others[0] as PublicKey,
+      message: { type: "blocks", blocks: blocks.slice(1), cert: null },
+    });
+    expect(solo.did("commit")).toMatchObject([{ blocks }]);
   });
 });
 
