@@ -3,6 +3,7 @@ import { sendNewView } from "./resend.ts";
 import { measureSpan, viewEndOf } from "./spans.ts";
 import type { Replica } from "./state.ts";
 import { arm, cancel, isArmed } from "./timers.ts";
+import type { Ms } from "./types.ts";
 import { isWorkPending } from "./work.ts";
 
 /** Being idle: no timers, no messages but Status (§7.4, L8). */
@@ -17,8 +18,13 @@ function keepBusy(replica: Replica): void {
   if (replica.status === "idle") wake(replica);
   if (replica.timedOut !== replica.view) arm(replica, "view", viewEndOf(replica));
   arm(replica, "resend", replica.resendAt);
-  if (replica.heldUntil !== null) arm(replica, "held_proposal", replica.heldUntil);
+  if (replica.heldUntil !== null) armHeld(replica, replica.heldUntil);
   cancel(replica, "idle_block");
+}
+
+/** A date is what a stranger says: no timer is set for longer than any view lasts. */
+function armHeld(replica: Replica, until: Ms): void {
+  arm(replica, "held_proposal", Math.min(until, replica.now + replica.config.timeoutMsMax));
 }
 
 function wake(replica: Replica): void {

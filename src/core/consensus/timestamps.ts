@@ -4,6 +4,12 @@ import type { Verdict } from "./verdict.ts";
 
 /** When a block says it was made (§10.5). Time never decides about locks or views. */
 
+/**
+ * The end of the year 9999. Who has no clock knows that it is not later: a block dated at the end of
+ * all numbers would leave none for the next one, whose date has to be higher.
+ */
+const TIME_MAX = 253_402_300_799_999;
+
 /** The time of a block of mine: now, but after its parent. */
 export function timestampFor({ now }: Replica, parent: Header): Ms {
   return Math.max(parent.timestampMs + 1, Math.floor(now));
@@ -17,7 +23,9 @@ export function judgeTimestamp(replica: Replica, header: Header, parent: Header)
   const { config, now, isClockHealthy } = replica;
   const { timestampMs } = header;
   if (timestampMs <= parent.timestampMs) return "refuse";
-  if (timestampMs === parent.timestampMs + 1 || !isClockHealthy) return "vote";
+  if (timestampMs === parent.timestampMs + 1) return "vote";
+  if (timestampMs > TIME_MAX) return "refuse";
+  if (!isClockHealthy) return "vote";
   if (timestampMs < now - config.stalenessMs) return "refuse";
   const heldUntil = timestampMs - config.driftMsMax;
   if (heldUntil <= now) return "vote";

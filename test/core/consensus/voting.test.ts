@@ -235,10 +235,22 @@ describe("the time of a block (§10.5)", () => {
     expect(solo.said).toEqual(["vote"]);
   });
 
+  test("in a thousand years sets no timer that no clock can hold", () => {
+    const solo = offered({ timestampMs: T + 1_000 * 365 * 86_400_000 }, ONE_TX);
+    const { timeoutMsMax } = solo.config;
+    for (let round = 0; round < 3; round++) {
+      const [set] = solo.did("set_timer").filter(({ timer }) => timer === "held_proposal");
+      expect(set?.ms).toBe(timeoutMsMax);
+      solo.fire("held_proposal");
+    }
+    expect(solo.said).toEqual([]);
+  });
+
   test.each([
     ["long ago is refused", { timestampMs: T + 5 }, true, false],
     ["long ago is taken by who has no clock", { timestampMs: T + 5 }, false, true],
     ["far ahead is taken by who has no clock", { timestampMs: T + 999_999_999 }, false, true],
+    ["after the year 9999 is refused by all", { timestampMs: 2 ** 52 }, false, false],
     ["right after the parent always passes", { timestampMs: T + 1 }, true, true],
   ])("%s", (_, changed, isHealthy, isFine) => {
     const solo = new Solo().boot();
