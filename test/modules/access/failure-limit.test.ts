@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { TestClock } from "#test/support/clock.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
-import { FailureLimit, networkOf } from "@/modules/access/failure-limit.ts";
+import { FailureLimit } from "@/modules/access/failure-limit.ts";
+import { networkOf } from "@/std/network.ts";
 
 const TERMS = { failuresMax: 3, windowMs: 1_000, blockMs: 5_000, addressesMax: 4 };
 
