@@ -32,6 +32,8 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   statement: `statement ${NODE} --format csv > november.csv`,
   "poot show": `poot show ${NODE} --file > proof.json`,
   "poot calculate": `poot calculate ${NODE}`,
+  "anomaly list": "anomaly list --all",
+  "anomaly show": "anomaly show 3",
   "clock accept": "clock accept",
   "clock rewind": "clock rewind",
   "config show": "config show --origin",

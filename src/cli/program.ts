@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { VERSION } from "@/std/version.ts";
+import { anomalyCommands } from "./anomaly.ts";
 import { sparingProxies } from "./client.ts";
 import { clockCommands } from "./clock.ts";
 import { completionCommand } from "./completion.ts";
@@ -55,6 +56,7 @@ export function buildProgram(outcome: Outcome): Command {
   statementCommand(program);
   pootCommands(program, outcome);
   clockCommands(program);
+  anomalyCommands(program);
   configCommands(program);
   versionCommand(program);
   completionCommand(program);

@@ -119,6 +119,10 @@ export class PootWorld {
     return this.#place.clock;
   }
 
+  get events(): Events {
+    return this.#parts.events;
+  }
+
   get database(): Database {
     return this.#place.database;
   }

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Caller } from "@/core/caller.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
+import type { TellSeen } from "@/ports/sighting.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { Access, Door } from "./answering.ts";
@@ -20,6 +21,7 @@ export interface DoorParts {
   readonly find: (peer: string) => Connection | undefined;
   readonly onFatal: (fault: unknown) => void;
   readonly onRefused?: TellRefused;
+  readonly onSeen?: TellSeen;
 }
 
 /** Lets calls in by what their connection showed, and spells what goes wrong for the wire. */
@@ -81,7 +83,9 @@ export class FrontDoor implements Door {
     const certificate = certificateNow(connection.shown, this.#parts.clock.now());
     assert(this.#authenticate, "nobody says who calls over gRPC");
     const caller = this.#authenticate(certificate);
+    const isNew = connection.callerId !== caller.id;
     connection.callerId = caller.id;
+    if (isNew) this.#parts.onSeen?.({ caller: caller.id, address: connection.address });
     return caller;
   }
 

@@ -51,6 +51,7 @@ export const grpc = defineModule({
       connectionsMax: config.max_connections,
       onFatal: fatal,
       onRefused: (refused) => events.tell("request.refused", refused),
+      onSeen: (seen) => events.tell("caller.seen", seen),
     });
     ready(async () => {
       await server.open();

@@ -7,6 +7,7 @@ import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Grpc, ServerIdentity, ServiceRpcs } from "@/ports/grpc.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
+import type { TellSeen } from "@/ports/sighting.ts";
 import { assert } from "@/std/assert.ts";
 import { PoolError } from "@/std/errors.ts";
 import { addressText, type ListenAddress } from "./address.ts";
@@ -39,6 +40,8 @@ export interface GrpcServerParts {
   readonly onFatal: (fault: unknown) => void;
   /** Called with every refusal. */
   readonly onRefused?: TellRefused;
+  /** Called once per connection with who is at the other end. */
+  readonly onSeen?: TellSeen;
 }
 
 /** The Grpc port on @grpc/grpc-js. */

@@ -80,6 +80,7 @@ export const http = defineModule({
       idempotency: new Idempotency(database, clock, config.idempotency_hours * HOUR_MS),
       onFatal: fatal,
       onRefused: (refused) => events.tell("request.refused", refused),
+      onSeen: (seen) => events.tell("caller.seen", seen),
     });
     ready(() => server.open());
     defer(() => listeners.close(GRACE_MS));

@@ -1,10 +1,10 @@
 import { type AnyElysia, Elysia, t } from "elysia";
 import type { Logger } from "pino";
 import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
-import { isInScope, outOfScope } from "@/core/scope.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
+import type { TellSeen } from "@/ports/sighting.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
 import type { PoolError } from "@/std/errors.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly onFatal: (fault: unknown) => void;
   /** Called with every refusal. */
   readonly onRefused?: TellRefused;
+  /** Called with every caller that is let in. */
+  readonly onSeen?: TellSeen;
 }
 
 /** One request while it is answered. */
@@ -205,6 +207,11 @@ export class HttpServer implements Http {
     return visit;
   }
 
+  #tellSeen(request: Request, { id }: Caller): void {
+    const address = this.#attempts.get(request)?.origin.addressOf(request);
+    if (address !== undefined) this.#options.onSeen?.({ caller: id, address });
+  }
+
   #noteAttempt(request: Request, known: Partial<Attempt>): void {
     const attempt = this.#attempts.get(request);
     if (attempt) Object.assign(attempt, known);
@@ -217,7 +224,7 @@ export class HttpServer implements Http {
     const isListed =
       row.access !== "anyone" && row.access.some((role) => caller.roles.includes(role));
     if (!isListed) throw denied("do this");
-    if (!isInScope(caller, row.method, row.path)) throw outOfScope(row.method, row.path);
+    this.#tellSeen(request, caller);
     return caller;
   }
 

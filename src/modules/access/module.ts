@@ -25,7 +25,6 @@ export const access = defineModule({
     "files",
     "certificates",
     "tokens",
-    "people",
     "http",
     "grpc",
     "metrics",

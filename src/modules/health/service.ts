@@ -32,11 +32,17 @@ export class Health {
   readonly history = new HostHistory();
   readonly #parts: HealthParts;
   readonly #startedMs: number;
+  readonly #warnings: (() => readonly string[])[] = [];
   #inventory: Promise<HostInventory> | undefined;
 
   constructor(parts: HealthParts) {
     this.#parts = parts;
     this.#startedMs = parts.clock.monotonic();
+  }
+
+  /** Another module warns on the status screen; it is no reason to call the pool unhealthy. */
+  warnWith(warnings: () => readonly string[]): void {
+    this.#warnings.push(warnings);
   }
 
   /** Takes one reading of the board. */
@@ -104,7 +110,10 @@ export class Health {
         temperature_celsius: temperatureCelsius,
         disk_free_bytes: diskFreeBytes,
       },
-      warnings: warningsOf(health, this.latest()),
+      warnings: [
+        ...warningsOf(health, this.latest()),
+        ...this.#warnings.flatMap((warnings) => [...warnings()]),
+      ],
     };
   }
 

@@ -12,6 +12,7 @@ import {
 import { noteAlive } from "@/core/poot/membership.ts";
 import type { PoolTime } from "@/core/poot/pool-time.ts";
 import { nextHeartbeatMs } from "@/core/poot/schedule.ts";
+import { noteSession, type SessionTrails } from "@/core/poot/session-trail.ts";
 import type { Slot } from "@/core/poot/slot.ts";
 import { wasHeard } from "@/core/poot/slot-window.ts";
 import { sameBytes } from "@/std/bytes.ts";
@@ -44,6 +45,7 @@ interface Arrival {
 export class Heartbeats {
   readonly #state: PootState;
   readonly #figures: Figures;
+  readonly #trails: SessionTrails = new Map();
 
   constructor(state: PootState, figures: Figures) {
     this.#state = state;
@@ -96,6 +98,7 @@ export class Heartbeats {
     }
     const isHeard = memory !== undefined && isHeardIn(memory, from, time);
     if (node && memory && isHeard && answer.type === "accepted") this.#heard(node, memory);
+    if (answer.type === "accepted") this.#noteSession(from, heartbeat);
     this.#figures.heartbeat(answer.type, (clock.monotonic() - beganMs) / 1000);
     return this.#answered(from, answer, { time, isHeard });
   }
@@ -124,6 +127,12 @@ export class Heartbeats {
     noteAlive(health, node.id);
     const { clock, registry } = this.#state.parts;
     registry.judge(node.id, { state: "alive", lastSeenMs: clock.now() });
+  }
+
+  /** Where one key is on two machines, their sessions take turns. */
+  #noteSession(node: NodeId, { claim }: Heartbeat): void {
+    if (!noteSession(this.#trails, node, claim.value.session)) return;
+    this.#state.parts.events.tell("node.doubled", { node });
   }
 
   #answered(node: Node["id"], answer: Answer, told: Told): HeartbeatAnswer {

@@ -24,6 +24,8 @@ import { acceptTime, keepTime, renewMasters, requireBehind, rewindTime } from ".
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
+    /** A node was heard in a session it had left: told each time, and once means little. */
+    "node.doubled": { readonly node: NodeId };
     "interval.closed": { readonly pool: PoolId; readonly firstSlot: Slot };
   }
 }

@@ -11,17 +11,12 @@ import { openFiles } from "@/drivers/files.ts";
 import { Idempotency, idempotencyMigrations } from "@/drivers/http/idempotency.ts";
 import { Listeners } from "@/drivers/http/listeners.ts";
 import { HttpServer } from "@/drivers/http/server.ts";
-import { createPasswords } from "@/drivers/passwords.ts";
 import { systemRandom } from "@/drivers/random.ts";
 import { createTokens } from "@/drivers/tokens.ts";
 import { Events } from "@/kernel/events.ts";
 import type { JoinTokenTerms } from "@/modules/access/join-tokens.ts";
 import { loginRoutes, loginRoutesAccess } from "@/modules/access/login-routes.ts";
 import { createOperatorToken } from "@/modules/access/operator-token.ts";
-import { keyRoutes, keyRoutesAccess } from "@/modules/access/people/key-routes.ts";
-import { People, type PeopleTerms } from "@/modules/access/people/people.ts";
-import { personRoutes, personRoutesAccess } from "@/modules/access/people/person-routes.ts";
-import { PEOPLE_MIGRATIONS } from "@/modules/access/people/table.ts";
 import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
 import { enrolmentRpcs } from "@/modules/access/rpc.ts";
 import { Access } from "@/modules/access/service.ts";
@@ -54,21 +49,6 @@ export const operator: Caller = {
   roles: ["admin", "operator"],
 };
 
-const MIGRATIONS = [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS, PEOPLE_MIGRATIONS];
-
-/** The figures of people in tests; hashes take little memory, so that many can be made. */
-export const PEOPLE_TERMS: PeopleTerms = {
-  personsMax: 50,
-  keysMax: 50,
-  hashesAtOnce: 2,
-  hashesWaitingMax: 64,
-  oneTimeMs: 72 * HOUR_MS,
-};
-const PASSWORD_WORK = { memoryKib: 64, passes: 2 };
-
-/** Areas of the real permission table that keys of tests may be limited to. */
-const AREAS = ["nodes", "pools", "payouts", "tokens", "keys", "users", "auth"];
-
 /** What outlives a restart. */
 interface Place {
   readonly database: Database;
@@ -86,7 +66,7 @@ async function startParts({ database, files, clock, lines }: Place) {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   await initialise({ files, certificates, random, nowMs: clock.now() });
   const operatorToken = createOperatorToken(files, random);
-  for (const migrations of MIGRATIONS) {
+  for (const migrations of [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS]) {
     await database.migrate(migrations);
   }
   await database.migrate(idempotencyMigrations);
@@ -103,20 +83,12 @@ async function startParts({ database, files, clock, lines }: Place) {
   };
   const registry = await Registry.open({ ...parts, events: new Events(log), settings });
   const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };
-  const people = new People({
-    ...parts,
-    passwords: createPasswords(PASSWORD_WORK),
-    terms: PEOPLE_TERMS,
-    areas: () => new Set(AREAS),
-  });
-  await people.load();
-  const access = new Access({ ...parts, registry, people, limits });
+  const access = new Access({ ...parts, registry, limits });
   await access.load();
-  return { ...parts, registry, people, access, operatorToken };
+  return { ...parts, registry, access, operatorToken };
 }
 
-function serve({ log, database, clock, access, people, authority, ...others }: Parts): HttpServer {
-  const { registry, tokens } = others;
+function serve({ log, database, clock, access, authority, registry, tokens }: Parts): HttpServer {
   const maxBodyBytes = 4_096;
   const ports = { address: "127.0.0.1", port: 0, secureAddress: "::", securePort: 0 };
   const http = new HttpServer({
@@ -130,8 +102,6 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
   });
   http.authenticateWith((request) => access.authenticate(request));
   http.mount(accessRoutes(access, { http, authority, registry }), accessRoutesAccess);
-  http.mount(personRoutes(people, http), personRoutesAccess);
-  http.mount(keyRoutes(people, http), keyRoutesAccess);
   http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
   return http;
 }
@@ -195,10 +165,6 @@ export class AccessWorld {
 
   get access(): Access {
     return this.#parts.access;
-  }
-
-  get people(): People {
-    return this.#parts.people;
   }
 
   get operatorToken(): string {
