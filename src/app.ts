@@ -7,6 +7,7 @@ import { grpc } from "@/drivers/grpc/module.ts";
 import { host } from "@/drivers/host.ts";
 import { http } from "@/drivers/http/module.ts";
 import { metrics } from "@/drivers/metrics.ts";
+import { passwords } from "@/drivers/passwords.ts";
 import { postgres } from "@/drivers/postgres/module.ts";
 import { probes } from "@/drivers/probes.ts";
 import { manualRail } from "@/drivers/rails/manual.ts";
@@ -19,6 +20,7 @@ import { tokens } from "@/drivers/tokens.ts";
 import type { AnyModule } from "@/kernel/module.ts";
 import { firstToken } from "@/modules/access/first-token.ts";
 import { access } from "@/modules/access/module.ts";
+import { people } from "@/modules/access/people/module.ts";
 import { agent } from "@/modules/agent/module.ts";
 import { anomalies } from "@/modules/anomalies/module.ts";
 import { audit } from "@/modules/audit/module.ts";
@@ -38,6 +40,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
     ...world,
     supervisor,
     tokens,
+    passwords,
     metrics,
     location,
     checks,
@@ -50,6 +53,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
     audit,
     authority,
     registry,
+    people,
     access,
     poot,
     ledger,

@@ -1,6 +1,7 @@
 import { type AnyElysia, Elysia, t } from "elysia";
 import type { Logger } from "pino";
 import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
+import { isInScope, outOfScope } from "@/core/scope.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
@@ -225,6 +226,7 @@ export class HttpServer implements Http {
       row.access !== "anyone" && row.access.some((role) => caller.roles.includes(role));
     if (!isListed) throw denied("do this");
     this.#tellSeen(request, caller);
+    if (!isInScope(caller, row.method, row.path)) throw outOfScope(row.method, row.path);
     return caller;
   }
 

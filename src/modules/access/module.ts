@@ -25,6 +25,7 @@ export const access = defineModule({
     "files",
     "certificates",
     "tokens",
+    "people",
     "http",
     "grpc",
     "metrics",

@@ -1,4 +1,5 @@
 import { Elysia, t } from "elysia";
+import type { Role } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import type { Pool } from "@/core/pool.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
@@ -17,12 +18,14 @@ import {
 } from "./join-tokens.ts";
 import type { Access } from "./service.ts";
 
+const OPERATORS: readonly Role[] = ["admin", "operator"];
+
 /** Who may call which of these routes. */
 export const accessRoutesAccess: readonly RouteAccess[] = [
   { method: "GET", path: "/api/v1/authority", access: "anyone" },
-  { method: "GET", path: "/api/v1/tokens", access: ["admin"] },
-  { method: "POST", path: "/api/v1/tokens", access: ["admin"] },
-  { method: "DELETE", path: "/api/v1/tokens/:token_id", access: ["admin"] },
+  { method: "GET", path: "/api/v1/tokens", access: OPERATORS },
+  { method: "POST", path: "/api/v1/tokens", access: OPERATORS },
+  { method: "DELETE", path: "/api/v1/tokens/:token_id", access: OPERATORS },
 ];
 
 const AuthorityView = t.Object({
@@ -82,7 +85,7 @@ const NewToken = t.Object({
   ),
 });
 
-/** The CA for anybody, and join tokens for admins. */
+/** The CA for anybody, and join tokens for operators. */
 export const accessRoutes = (
   access: Access,
   { http, authority, registry }: { http: Http; authority: Authority; registry: Registry },

@@ -20,6 +20,7 @@ import { JoinTokens } from "./join-tokens.ts";
 import { NodeKeys } from "./node-keys.ts";
 import { type Grant, NodeLogins } from "./node-logins.ts";
 import { OperatorToken } from "./operator-token.ts";
+import type { People } from "./people/people.ts";
 import type { PoolTime } from "./pool-time.ts";
 import { badCredentials, certificateRefused } from "./refusals.ts";
 import { Renewal, type RenewalRequest } from "./renewal.ts";
@@ -38,6 +39,7 @@ export interface AccessParts {
   readonly audit: Audit;
   readonly authority: Authority;
   readonly registry: Registry;
+  readonly people: People;
   readonly log: ModuleContext<unknown>["log"];
   readonly limits: FailureTerms;
 }
@@ -77,7 +79,7 @@ export class Access {
     this.#renewal = new Renewal(issuing);
     this.#enrolmentLimit = new FailureLimit(clock, parts.limits);
     this.#loginLimit = new FailureLimit(clock, parts.limits);
-    this.#kinds = [this.#operator, nodeTokens(this.#logins)];
+    this.#kinds = [this.#operator, parts.people.keys, nodeTokens(this.#logins)];
   }
 
   /** What must be known before the first request: logins that were ended lately. */

@@ -11,12 +11,17 @@ import { openFiles } from "@/drivers/files.ts";
 import { Idempotency, idempotencyMigrations } from "@/drivers/http/idempotency.ts";
 import { Listeners } from "@/drivers/http/listeners.ts";
 import { HttpServer } from "@/drivers/http/server.ts";
+import { createPasswords } from "@/drivers/passwords.ts";
 import { systemRandom } from "@/drivers/random.ts";
 import { createTokens } from "@/drivers/tokens.ts";
 import { Events } from "@/kernel/events.ts";
 import type { JoinTokenTerms } from "@/modules/access/join-tokens.ts";
 import { loginRoutes, loginRoutesAccess } from "@/modules/access/login-routes.ts";
 import { createOperatorToken } from "@/modules/access/operator-token.ts";
+import { keyRoutes, keyRoutesAccess } from "@/modules/access/people/key-routes.ts";
+import { People, type PeopleTerms } from "@/modules/access/people/people.ts";
+import { personRoutes, personRoutesAccess } from "@/modules/access/people/person-routes.ts";
+import { PEOPLE_MIGRATIONS } from "@/modules/access/people/table.ts";
 import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
 import { enrolmentRpcs } from "@/modules/access/rpc.ts";
 import { Access } from "@/modules/access/service.ts";
@@ -49,6 +54,21 @@ export const operator: Caller = {
   roles: ["admin", "operator"],
 };
 
+const MIGRATIONS = [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS, PEOPLE_MIGRATIONS];
+
+/** The figures of people in tests; hashes take little memory, so that many can be made. */
+export const PEOPLE_TERMS: PeopleTerms = {
+  personsMax: 50,
+  keysMax: 50,
+  hashesAtOnce: 2,
+  hashesWaitingMax: 64,
+  oneTimeMs: 72 * HOUR_MS,
+};
+const PASSWORD_WORK = { memoryKib: 64, passes: 2 };
+
+/** Areas of the real permission table that keys of tests may be limited to. */
+const AREAS = ["nodes", "pools", "payouts", "tokens", "keys", "users", "auth"];
+
 /** What outlives a restart. */
 interface Place {
   readonly database: Database;
@@ -66,7 +86,7 @@ async function startParts({ database, files, clock, lines }: Place) {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   await initialise({ files, certificates, random, nowMs: clock.now() });
   const operatorToken = createOperatorToken(files, random);
-  for (const migrations of [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS]) {
+  for (const migrations of MIGRATIONS) {
     await database.migrate(migrations);
   }
   await database.migrate(idempotencyMigrations);
@@ -83,12 +103,20 @@ async function startParts({ database, files, clock, lines }: Place) {
   };
   const registry = await Registry.open({ ...parts, events: new Events(log), settings });
   const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };
-  const access = new Access({ ...parts, registry, limits });
+  const people = new People({
+    ...parts,
+    passwords: createPasswords(PASSWORD_WORK),
+    terms: PEOPLE_TERMS,
+    areas: () => new Set(AREAS),
+  });
+  await people.load();
+  const access = new Access({ ...parts, registry, people, limits });
   await access.load();
-  return { ...parts, registry, access, operatorToken };
+  return { ...parts, registry, people, access, operatorToken };
 }
 
-function serve({ log, database, clock, access, authority, registry, tokens }: Parts): HttpServer {
+function serve({ log, database, clock, access, people, authority, ...others }: Parts): HttpServer {
+  const { registry, tokens } = others;
   const maxBodyBytes = 4_096;
   const ports = { address: "127.0.0.1", port: 0, secureAddress: "::", securePort: 0 };
   const http = new HttpServer({
@@ -102,6 +130,8 @@ function serve({ log, database, clock, access, authority, registry, tokens }: Pa
   });
   http.authenticateWith((request) => access.authenticate(request));
   http.mount(accessRoutes(access, { http, authority, registry }), accessRoutesAccess);
+  http.mount(personRoutes(people, http), personRoutesAccess);
+  http.mount(keyRoutes(people, http), keyRoutesAccess);
   http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
   return http;
 }
@@ -165,6 +195,10 @@ export class AccessWorld {
 
   get access(): Access {
     return this.#parts.access;
+  }
+
+  get people(): People {
+    return this.#parts.people;
   }
 
   get operatorToken(): string {
