@@ -39,6 +39,12 @@ export function hasRole(caller: Caller, ...roles: readonly Role[]): boolean {
   return roles.some((role) => caller.roles.includes(role));
 }
 
+/** Whether a caller speaks for the whole installation, and not for one organization or node. */
+export function isOfInstallation(caller: Caller): boolean {
+  if (caller.type === "system") return true;
+  return caller.org === undefined && hasRole(caller, "admin", "operator", "auditor");
+}
+
 /** The refusal for a caller who is known but may not do this. */
 export function denied(what: string): PoolError {
   return new PoolError(

@@ -8,6 +8,15 @@ export type PoolKind = "main" | "test" | "dev" | "enterprise";
 /** Every kind, for schemas and checks. */
 export const POOL_KINDS: readonly PoolKind[] = ["main", "test", "dev", "enterprise"];
 
+/** Who may come in and look: anybody, or only those it is for. */
+export type Visibility = "public" | "private";
+
+/** Both, for schemas and checks. */
+export const VISIBILITIES: readonly Visibility[] = ["public", "private"];
+
+/** How many organizations one pool may name. */
+export const ALLOWED_ORGS_MAX = 100;
+
 /** The most nodes one pool may be told to hold. */
 export const POOL_NODES_MAX = 10_000;
 
@@ -22,12 +31,26 @@ export interface PoolRecord {
   readonly createdAtMs: number;
   /** Its own limit of nodes; undefined follows the configuration. */
   readonly ownMaxNodes: number | undefined;
+  /** What it says of itself; undefined follows the configuration. */
+  readonly ownVisibility: Visibility | undefined;
+  /** Organizations it admits and shows itself to; undefined follows the configuration. */
+  readonly ownAllowedOrgs: readonly string[] | undefined;
   readonly version: number;
 }
 
-/** A pool, with the limit that holds now. */
+/** A pool, with what holds now. */
 export interface Pool extends PoolRecord {
   readonly maxNodes: number;
+  readonly visibility: Visibility;
+  /** Undefined admits any organization; an empty list admits nobody. */
+  readonly allowedOrgs: readonly string[] | undefined;
+}
+
+/** What holds for pools that say nothing of it. */
+export interface PoolDefaults {
+  readonly maxNodes: number;
+  readonly isPublic: boolean;
+  readonly allowedOrgs: readonly string[] | undefined;
 }
 
 /** What somebody wants a pool to be; null takes an optional word away. */
@@ -36,10 +59,47 @@ export interface PoolChanges {
   readonly kind?: PoolKind | undefined;
   readonly org?: string | null | undefined;
   readonly maxNodes?: number | null | undefined;
+  readonly visibility?: Visibility | null | undefined;
+  readonly allowedOrgs?: readonly string[] | null | undefined;
 }
 
 /** What a pool says of itself. */
-export type PoolTerms = Pick<PoolRecord, "name" | "kind" | "org" | "ownMaxNodes">;
+export type PoolTerms = Pick<
+  PoolRecord,
+  "name" | "kind" | "org" | "ownMaxNodes" | "ownVisibility" | "ownAllowedOrgs"
+>;
+
+const NO_TERMS: PoolTerms = {
+  name: "",
+  kind: "main",
+  org: undefined,
+  ownMaxNodes: undefined,
+  ownVisibility: undefined,
+  ownAllowedOrgs: undefined,
+};
+
+/**
+ * The pool as it is now. One with an organization, of kind enterprise or with organizations of its
+ * own is private unless it says otherwise; a public one admits any organization.
+ */
+export function effectivePool(record: PoolRecord, defaults: PoolDefaults): Pool {
+  const { ownMaxNodes, ownVisibility, ownAllowedOrgs, kind, org } = record;
+  const isAnybodys = org === undefined && kind !== "enterprise" && ownAllowedOrgs === undefined;
+  const usual = defaults.isPublic && isAnybodys ? "public" : "private";
+  const visibility = ownVisibility ?? usual;
+  const allowedOrgs = ownAllowedOrgs ?? defaults.allowedOrgs;
+  return {
+    ...record,
+    maxNodes: ownMaxNodes ?? defaults.maxNodes,
+    visibility,
+    allowedOrgs: visibility === "public" ? undefined : allowedOrgs,
+  };
+}
+
+/** Whether nodes of an organization, or of none, may be in a pool. */
+export function admitsOrg({ allowedOrgs }: Pool, org: string | undefined): boolean {
+  return allowedOrgs === undefined || (org !== undefined && allowedOrgs.includes(org));
+}
 
 /** The kind a word names; refuses any other word (`pool.invalid`). */
 export function poolKindOf(text: string): PoolKind {
@@ -50,22 +110,29 @@ export function poolKindOf(text: string): PoolKind {
 
 /** The terms of a new pool; refuses what is malformed (`pool.invalid`). */
 export function newTerms(wanted: PoolChanges): PoolTerms {
-  return changedTerms({ name: "", kind: "main", org: undefined, ownMaxNodes: undefined }, wanted);
+  return changedTerms(NO_TERMS, wanted);
 }
 
 /** The terms after changes; refuses what is malformed (`pool.invalid`). */
 export function changedTerms(terms: PoolTerms, wanted: PoolChanges): PoolTerms {
-  const { name = terms.name, kind = terms.kind, org, maxNodes } = wanted;
+  const { name = terms.name, kind = terms.kind, org, maxNodes, visibility, allowedOrgs } = wanted;
   return requireTerms({
     name: name.normalize("NFC").trim(),
     kind,
     org: org === undefined ? terms.org : org || undefined,
-    ownMaxNodes: maxNodes === undefined ? terms.ownMaxNodes : (maxNodes ?? undefined),
+    ownMaxNodes: changed(terms.ownMaxNodes, maxNodes),
+    ownVisibility: changed(terms.ownVisibility, visibility),
+    ownAllowedOrgs: changed(terms.ownAllowedOrgs, allowedOrgs && [...new Set(allowedOrgs)]),
   });
 }
 
+/** Null takes a word away, undefined leaves it. */
+function changed<T>(known: T | undefined, wanted: T | null | undefined): T | undefined {
+  return wanted === undefined ? known : (wanted ?? undefined);
+}
+
 function requireTerms(terms: PoolTerms): PoolTerms {
-  const { name, kind, org, ownMaxNodes } = terms;
+  const { name, kind, org, ownMaxNodes, ownAllowedOrgs } = terms;
   const problems = [
     { path: "name", message: nameProblem(name) },
     { path: "org", message: org === undefined ? undefined : orgProblem(org) },
@@ -74,9 +141,20 @@ function requireTerms(terms: PoolTerms): PoolTerms {
       path: "max_nodes",
       message: ownMaxNodes === undefined ? undefined : limitProblem(ownMaxNodes),
     },
+    { path: "allowed_orgs", message: ownAllowedOrgs && allowedOrgsProblem(ownAllowedOrgs, terms) },
   ].flatMap(({ path, message }) => (message === undefined ? [] : [{ path, message }]));
   if (problems.length > 0) throw poolInvalid(problems);
   return terms;
+}
+
+function allowedOrgsProblem(
+  orgs: readonly string[],
+  { ownVisibility }: PoolTerms,
+): string | undefined {
+  if (ownVisibility === "public") return "are for private pools; a public one admits anybody";
+  if (orgs.length > ALLOWED_ORGS_MAX) return `must be at most ${ALLOWED_ORGS_MAX}`;
+  const problem = orgs.map(orgProblem).find((found) => found !== undefined);
+  return problem === undefined ? undefined : `must hold organizations only: each ${problem}`;
 }
 
 function limitProblem(nodes: number): string | undefined {

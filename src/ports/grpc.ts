@@ -1,6 +1,7 @@
 import type { DescMessage, DescService, MessageShape } from "@bufbuild/protobuf";
 import type { Caller } from "@/core/caller.ts";
 import type { CertificatePair } from "./certificates.ts";
+import type { Guard } from "./http.ts";
 
 /** What a method knows besides its message. */
 export interface Call {
@@ -61,6 +62,11 @@ export interface Grpc {
    * the same array for the same connection, so that a WeakMap can remember what it said.
    */
   authenticateWith(authenticate: (certificate: Uint8Array) => Caller): void;
+  /**
+   * Settled once, by the registry: asked before every method for nodes whose request names a pool or a
+   * node (`pool_id`, `node_id`).
+   */
+  guardWith(guard: Guard): void;
   /** Ends every open stream of one caller at once, and its connections with all else 1 s later. */
   disconnect(callerId: string): void;
   /** host:port it listens on, once ready. */

@@ -1,6 +1,7 @@
 import type { TInteger, TOptional, TString } from "@sinclair/typebox";
 import type { AnyElysia } from "elysia";
 import type { Caller, Role } from "@/core/caller.ts";
+import type { Named, Reach } from "@/core/sight.ts";
 import type { Page } from "@/std/paging.ts";
 import type { CertificatePair } from "./certificates.ts";
 import type { Write } from "./database.ts";
@@ -16,7 +17,18 @@ export interface RouteAccess {
   readonly access: Access;
   /** Open to anyone on the plain loopback listener, whatever `access` says (metrics). */
   readonly openOnLoopback?: boolean;
+  /**
+   * How close a caller must be to the pools and nodes it names: `sight` for a GET and `members` else,
+   * when unstated. `installation` is refused to who speaks for one organization, whatever is named.
+   */
+  readonly reach?: Reach;
 }
+
+/** Refuses what names a pool or a node that is hidden from the caller as if it did not exist. */
+export type Guard = (
+  caller: Caller,
+  asked: { readonly named: readonly Named[]; readonly reach: Reach },
+) => void;
 
 /** Says who calls; settled by the access module. Undefined means no credentials; bad ones are refused. */
 export type Authenticate = (request: Request) => Promise<Caller | undefined>;
@@ -42,6 +54,11 @@ export interface Http {
   mount(routes: AnyElysia, access: readonly RouteAccess[]): void;
   /** Settled once, by `access`. */
   authenticateWith(authenticate: Authenticate): void;
+  /**
+   * Settled once, by the registry: asked before every handler of a route that is not open to anyone,
+   * with each pool and node that path, query or body name (`pool`, `pool_id`, `node`, `node_id`).
+   */
+  guardWith(guard: Guard): void;
   /** Who makes this request; only inside a route that is not open to anyone. */
   callerOf(request: Request): Caller;
   /** The address the request came from, for limits and the audit. */

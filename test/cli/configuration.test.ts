@@ -56,7 +56,6 @@ describe("the configuration of a pool", () => {
     ["poot.tariff.usdt_per_hour", "0.00000001"],
     ["poot.slot_seconds", "77"],
     ["registry.health_check_interval", "60"],
-    ["registry.allow_public_registration", "true"],
     ["server.address", "nowhere"],
     ["server.tls.enabled", "false"],
   ])("is refused where only the module that reads %s knows better", (key, value) => {

@@ -29,7 +29,11 @@ const POOL: Pool = {
   org: undefined,
   createdAtMs: 0,
   ownMaxNodes: undefined,
+  ownVisibility: undefined,
+  ownAllowedOrgs: undefined,
   maxNodes: 3,
+  visibility: "private",
+  allowedOrgs: undefined,
   version: 1,
 };
 

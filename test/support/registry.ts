@@ -25,6 +25,7 @@ export const TEST_SETTINGS: RegistrySettings = {
   lostAfterSlots: 3,
   healthCheckSeconds: undefined,
   allowedOrgs: undefined,
+  isPublic: false,
 };
 
 /** Who acts when it does not matter who. */
@@ -61,8 +62,12 @@ function freshPool(): { id: PoolId; publicKey: Uint8Array } {
 }
 
 /** A new pool. */
-export function poolNamed(registry: Registry, name: string): Promise<Pool> {
-  return registry.createPool(SYSTEM, { name });
+export function poolNamed(
+  registry: Registry,
+  name: string,
+  more: Partial<Parameters<Registry["createPool"]>[1]> = {},
+): Promise<Pool> {
+  return registry.createPool(SYSTEM, { name, ...more });
 }
 
 /** A member of a pool, with a key of that number. */

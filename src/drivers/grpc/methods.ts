@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Server } from "@grpc/grpc-js";
 import type { ServiceRpcs } from "@/ports/grpc.ts";
+import type { Guard } from "@/ports/http.ts";
 import { assert, unreachable } from "@/std/assert.ts";
 import {
   type Access,
@@ -10,6 +11,7 @@ import {
   type Door,
   type ServedMethod,
 } from "./answering.ts";
+import { guarded } from "./guarding.ts";
 import { pathOf } from "./wire.ts";
 
 /** Every method and who answers it. */
@@ -34,12 +36,14 @@ export class MethodTable {
   }
 
   /** Hands every method to grpc-js; a service must be served whole. */
-  registerOn(server: Server, door: Door): void {
+  registerOn(server: Server, door: Door, guard: Guard | undefined): void {
     const missing = this.services()
       .flatMap(({ methods }) => methods.map(pathOf))
       .filter((path) => !this.#methods.has(path));
     assert(missing.length === 0, `no module serves ${missing.join(", ")}`);
-    for (const [path, served] of this.#methods) register(server, path, served, door);
+    for (const [path, served] of this.#methods) {
+      register(server, path, guard ? guarded(served, guard) : served, door);
+    }
   }
 }
 

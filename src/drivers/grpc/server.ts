@@ -6,6 +6,7 @@ import type { Caller } from "@/core/caller.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Grpc, ServerIdentity, ServiceRpcs } from "@/ports/grpc.ts";
+import type { Guard } from "@/ports/http.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
 import type { TellSeen } from "@/ports/sighting.ts";
 import { assert } from "@/std/assert.ts";
@@ -54,6 +55,7 @@ export class GrpcServer implements Grpc {
   readonly #listener: Listener;
   readonly #door: FrontDoor;
   #port: number | undefined;
+  #guard: Guard | undefined;
 
   constructor(parts: GrpcServerParts) {
     this.#address = parts.address;
@@ -82,9 +84,14 @@ export class GrpcServer implements Grpc {
     this.#door.authenticateWith(authenticate);
   }
 
+  guardWith(guard: Guard): void {
+    assert(this.#guard === undefined, "what is hidden from whom is settled once");
+    this.#guard = guard;
+  }
+
   /** Listens; a method that nobody serves is our own mistake. */
   async open(): Promise<void> {
-    this.#methods.registerOn(this.#server, this.#door);
+    this.#methods.registerOn(this.#server, this.#door, this.#guard);
     this.#port = await this.#listener.listen(this.#address);
   }
 

@@ -1,9 +1,9 @@
 import { type AnyElysia, Elysia, t } from "elysia";
 import type { Logger } from "pino";
-import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
+import { type Caller, denied, isOfInstallation, unauthenticated } from "@/core/caller.ts";
 import { isInScope, outOfScope } from "@/core/scope.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
-import type { Answer, Authenticate, Http, Remember, RouteAccess } from "@/ports/http.ts";
+import type { Answer, Authenticate, Guard, Http, Remember, RouteAccess } from "@/ports/http.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
 import type { TellSeen } from "@/ports/sighting.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
@@ -15,6 +15,7 @@ import { docsAccess, docsRoutes } from "./docs.ts";
 import { pageResponse } from "./encoding.ts";
 import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
 import type { Listeners } from "./listeners.ts";
+import { namedIn } from "./named.ts";
 import { openApiDocument } from "./openapi.ts";
 import { isLoopback, type Origin, originBehind } from "./origin.ts";
 import {
@@ -90,6 +91,7 @@ export class HttpServer implements Http {
   #ids = 0;
   #isOpen = false;
   #authenticate: Authenticate | undefined;
+  #guard: Guard | undefined;
   #document: string | undefined;
 
   constructor(options: ServerOptions) {
@@ -100,6 +102,9 @@ export class HttpServer implements Http {
       .onTransform({ as: "global" }, ({ request, route, body }) => {
         this.#requireAgreed(request, route);
         requireObject(body);
+      })
+      .onBeforeHandle({ as: "global" }, ({ request, params, body }) => {
+        this.#requireReach(request, params, body);
       });
     this.mount(
       docsRoutes(() => this.#openApi()),
@@ -118,6 +123,11 @@ export class HttpServer implements Http {
   authenticateWith(authenticate: Authenticate): void {
     assert(this.#authenticate === undefined, "who calls is settled once");
     this.#authenticate = authenticate;
+  }
+
+  guardWith(guard: Guard): void {
+    assert(this.#guard === undefined, "what is hidden from whom is settled once");
+    this.#guard = guard;
   }
 
   callerOf(request: Request): Caller {
@@ -227,7 +237,23 @@ export class HttpServer implements Http {
     if (!isListed) throw denied("do this");
     this.#tellSeen(request, caller);
     if (!isInScope(caller, row.method, row.path)) throw outOfScope(row.method, row.path);
+    if (row.reach === "installation" && !isOfInstallation(caller)) {
+      throw denied("do what concerns the whole installation");
+    }
     return caller;
+  }
+
+  /** After the request was found well formed, so that what is hidden and what is unknown read alike. */
+  #requireReach(
+    request: Request,
+    params: Readonly<Record<string, unknown>> | undefined,
+    body: unknown,
+  ): void {
+    const { caller, row } = this.#visitOf(request);
+    if (!caller || !this.#guard) return;
+    const named = namedIn(request.url, params, body);
+    const reach = row.reach ?? (row.method === "GET" ? "sight" : "members");
+    if (named.length > 0) this.#guard(caller, { named, reach });
   }
 
   /** A stranger learns nothing about the API, not even which addresses it has. */

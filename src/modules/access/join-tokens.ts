@@ -109,13 +109,15 @@ export class JoinTokens {
   }
 
   /** Tokens, the newest first: one more than the page holds, so that it is known whether more follow. */
-  async list(page: PageRequest): Promise<readonly JoinTokenRecord[]> {
-    const order = this.#parts.database.sql
+  async list(page: PageRequest, pools?: readonly PoolId[]): Promise<readonly JoinTokenRecord[]> {
+    if (pools?.length === 0) return [];
+    const all = this.#parts.database.sql
       .selectFrom("join_token")
       .selectAll()
       .orderBy("created_at_ms", "desc")
       .orderBy("id", "desc")
       .limit(page.limit + 1);
+    const order = pools ? all.where("pool", "in", pools) : all;
     const { createdAtMs, id } = placeIn(page.after);
     const query =
       page.after === undefined
@@ -126,8 +128,10 @@ export class JoinTokens {
     return (await query.execute()).map(tokenOf);
   }
 
-  /** Ends a token; who has joined with it stays. */
-  async revoke(caller: Caller, id: string): Promise<void> {
+  /** Ends a token, of one of these pools or of any; who has joined with it stays. */
+  async revoke(caller: Caller, id: string, pools?: readonly PoolId[]): Promise<void> {
+    const token = pools && (await this.find(id));
+    if (pools && !(token && pools.includes(token.pool))) throw tokenUnknown(id);
     const { database, audit, nowMs } = this.#parts;
     const query = database.sql
       .updateTable("join_token")

@@ -1,5 +1,5 @@
 import { Elysia, t } from "elysia";
-import type { Role } from "@/core/caller.ts";
+import { type Caller, isOfInstallation, type Role } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import type { Pool } from "@/core/pool.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
@@ -103,9 +103,12 @@ export const accessRoutes = (
     )
     .get(
       "/tokens",
-      async ({ query }) => {
+      async ({ query, request }) => {
         const page = readPage(query);
-        const found = await access.joinTokens.list(page);
+        const found = await access.joinTokens.list(
+          page,
+          ownPools(registry, http.callerOf(request)),
+        );
         const item = (token: JoinTokenRecord) => viewOf(token, access.time().nowMs);
         return pageOf(found, page.limit, { item, position: placeOf });
       },
@@ -119,11 +122,10 @@ export const accessRoutes = (
       "/tokens",
       ({ request, body }) =>
         http.once(request, body, async (remember) => {
-          const pool = poolFor(registry, body.pool_id);
-          const made = await access.joinTokens.create(
-            http.callerOf(request),
-            termsOf(body, pool.id),
-            (token) => remember({ status: 201, body: viewOf(token, token.createdAtMs) }),
+          const caller = http.callerOf(request);
+          const pool = poolFor(registry, caller, body.pool_id);
+          const made = await access.joinTokens.create(caller, termsOf(body, pool.id), (token) =>
+            remember({ status: 201, body: viewOf(token, token.createdAtMs) }),
           );
           const view = viewOf(made.token, made.token.createdAtMs);
           return { status: 201, body: { ...view, token: made.text } };
@@ -142,7 +144,8 @@ export const accessRoutes = (
     .delete(
       "/tokens/:token_id",
       async ({ request, params, set }) => {
-        await access.joinTokens.revoke(http.callerOf(request), params.token_id);
+        const caller = http.callerOf(request);
+        await access.joinTokens.revoke(caller, params.token_id, ownPools(registry, caller));
         set.status = 204;
       },
       {
@@ -152,9 +155,15 @@ export const accessRoutes = (
       },
     );
 
-/** The pool named, or the oldest one; refuses when there is none. */
-function poolFor(registry: Registry, id: string | undefined): Pool {
-  const [oldest] = registry.listPools();
+/** The pools whose tokens a caller may see and end; undefined for all. */
+function ownPools(registry: Registry, caller: Caller): readonly PoolId[] | undefined {
+  if (isOfInstallation(caller)) return undefined;
+  return registry.poolsOf(caller).map(({ id }) => id);
+}
+
+/** The pool named, or the caller's oldest one; refuses when there is none. */
+function poolFor(registry: Registry, caller: Caller, id: string | undefined): Pool {
+  const [oldest] = registry.poolsOf(caller);
   if (id !== undefined || !oldest) return registry.getPool(id ?? "");
   return oldest;
 }

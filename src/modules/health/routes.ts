@@ -14,10 +14,26 @@ export const HEALTH_ACCESS: readonly RouteAccess[] = [
     path: "/metrics",
     access: ["admin", "operator", "auditor"],
     openOnLoopback: true,
+    reach: "installation",
   },
-  { method: "GET", path: "/api/v1/host", access: ["admin", "operator"] },
-  { method: "GET", path: "/api/v1/host/history", access: ["admin", "operator"] },
-  { method: "GET", path: "/api/v1/status", access: ["admin", "operator", "auditor"] },
+  {
+    method: "GET",
+    path: "/api/v1/host",
+    access: ["admin", "operator"],
+    reach: "installation",
+  },
+  {
+    method: "GET",
+    path: "/api/v1/host/history",
+    access: ["admin", "operator"],
+    reach: "installation",
+  },
+  {
+    method: "GET",
+    path: "/api/v1/status",
+    access: ["admin", "operator", "auditor"],
+    reach: "installation",
+  },
 ];
 
 const OPEN_METRICS = "application/openmetrics-text";

@@ -15,7 +15,7 @@ const PATH = "/api/v1/nodes/:node_id/payout-address";
 
 /** Only the node itself sets its address. */
 export const addressAccess: readonly RouteAccess[] = [
-  { method: "GET", path: PATH, access: LOOKING },
+  { method: "GET", path: PATH, access: LOOKING, reach: "members" },
   { method: "PUT", path: PATH, access: ["node"] },
   { method: "POST", path: `${PATH}/decide`, access: ["admin", "operator"] },
 ];

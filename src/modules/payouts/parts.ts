@@ -16,7 +16,7 @@ export interface PayoutParts {
   readonly audit: Audit;
   readonly registry: Pick<
     Registry,
-    "findNode" | "getNode" | "getPool" | "findPool" | "listPools" | "list" | "scopeOf"
+    "findNode" | "getNode" | "getPool" | "findPool" | "listPools" | "list" | "poolsOf"
   >;
   readonly access: Pick<Access, "rotatedAtMs">;
   readonly poot: Pick<Poot, "poolTime">;

@@ -1,5 +1,5 @@
 import { Elysia, t } from "elysia";
-import { type Role, requireNodeOr } from "@/core/caller.ts";
+import { type Caller, type Role, requireNodeOr } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
 import type { ItemReport, SettleCommand } from "@/core/payout/settlement.ts";
 import type { Registry } from "@/modules/registry/service.ts";
@@ -37,13 +37,28 @@ const LOOKING: readonly Role[] = ["admin", "operator", "auditor"];
 
 /** Who may look at payouts, and who may make them. */
 export const payoutAccess: readonly RouteAccess[] = [
-  { method: "GET", path: "/api/v1/payouts", access: LOOKING },
-  { method: "GET", path: "/api/v1/payouts/plan", access: LOOKING },
-  { method: "GET", path: "/api/v1/payouts/batches", access: LOOKING },
-  { method: "GET", path: "/api/v1/payouts/:node_id", access: [...LOOKING, "node"] },
-  { method: "POST", path: "/api/v1/payouts/process", access: ADMIN },
-  { method: "POST", path: "/api/v1/payouts/batches/:batch_id/settle", access: OPERATORS },
-  { method: "POST", path: "/api/v1/payouts/batches/:batch_id/cancel", access: OPERATORS },
+  { method: "GET", path: "/api/v1/payouts", access: LOOKING, reach: "members" },
+  { method: "GET", path: "/api/v1/payouts/plan", access: LOOKING, reach: "installation" },
+  { method: "GET", path: "/api/v1/payouts/batches", access: LOOKING, reach: "installation" },
+  {
+    method: "GET",
+    path: "/api/v1/payouts/:node_id",
+    access: [...LOOKING, "node"],
+    reach: "members",
+  },
+  { method: "POST", path: "/api/v1/payouts/process", access: ADMIN, reach: "installation" },
+  {
+    method: "POST",
+    path: "/api/v1/payouts/batches/:batch_id/settle",
+    access: OPERATORS,
+    reach: "installation",
+  },
+  {
+    method: "POST",
+    path: "/api/v1/payouts/batches/:batch_id/cancel",
+    access: OPERATORS,
+    reach: "installation",
+  },
   { method: "POST", path: "/api/v1/payouts/:node_id/release", access: OPERATORS },
 ];
 
@@ -66,9 +81,9 @@ const lookRoutes = ({ payouts, registry, rail, http }: PayoutRouteParts) =>
   new Elysia()
     .get(
       "",
-      async ({ query }) => {
-        const pool = query.pool === undefined ? undefined : registry.getPool(query.pool).id;
-        const page = registry.list({ pool }, readPage(query));
+      async ({ query, request }) => {
+        const range = ownRange(registry, http.callerOf(request), query.pool);
+        const page = registry.list(range, readPage(query));
         const found = await payouts.standingsOf(page.items.map(({ id }) => id));
         const items = found.map((one) => paymentsView(registry.getNode(one.node), one));
         return { items, next_cursor: page.next_cursor };
@@ -216,6 +231,12 @@ const nodeRoutes = ({ payouts, registry, http }: PayoutRouteParts) =>
         detail: { summary: "Let a payee be paid again whose payment had failed" },
       },
     );
+
+/** The pool named, or all pools the caller is of. */
+function ownRange(registry: Registry, caller: Caller, pool: string | undefined) {
+  if (pool !== undefined) return { pool: registry.getPool(pool).id };
+  return { pools: new Set(registry.poolsOf(caller).map(({ id }) => id)) };
+}
 
 /** What an operator said of a batch. */
 interface Said {

@@ -1,7 +1,8 @@
 import { Elysia, t } from "elysia";
-import { type Caller, denied, type Role } from "@/core/caller.ts";
+import type { Role } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import type { Node } from "@/core/node.ts";
+import type { Pool } from "@/core/pool.ts";
 import { toPlainProof } from "@/core/poot/plain-proof.ts";
 import { SLOT_MAX, type Slot, slotAt, slotStartMs } from "@/core/poot/slot.ts";
 import type { SlotState } from "@/core/poot/slot-state.ts";
@@ -29,8 +30,8 @@ const LETTERS: Readonly<Record<SlotState, string>> = {
 export const pootAccess: readonly RouteAccess[] = [
   { method: "GET", path: "/api/v1/poot/:node_id", access: ANY },
   { method: "POST", path: "/api/v1/poot/calculate", access: ["admin", "operator", "auditor"] },
-  { method: "POST", path: "/api/v1/clock/accept", access: ["admin"] },
-  { method: "POST", path: "/api/v1/clock/rewind", access: ["admin"] },
+  { method: "POST", path: "/api/v1/clock/accept", access: ["admin"], reach: "installation" },
+  { method: "POST", path: "/api/v1/clock/rewind", access: ["admin"], reach: "installation" },
 ];
 
 /** The HTTP routes of time and its proofs. */
@@ -43,8 +44,8 @@ const timeRoutes = (poot: Poot, registry: Registry, http: Http) =>
   new Elysia({ prefix: "/poot" })
     .get(
       "/:node_id",
-      async ({ params, query, request }) => {
-        const node = visibleNode(registry, http.callerOf(request), params.node_id);
+      async ({ params, query }) => {
+        const node = registry.getNode(params.node_id);
         const wanted = requestOf(poot, node, query);
         if (query.format === "file") return fileOf(poot, wanted);
         return Response.json(timeView(poot, wanted, await poot.nodeTime(wanted)));
@@ -58,8 +59,11 @@ const timeRoutes = (poot: Poot, registry: Registry, http: Http) =>
     )
     .post(
       "/calculate",
-      async ({ body }) =>
-        calculationView(poot, body, await poot.calculate(rangeOf(poot, registry, body))),
+      async ({ body, request }) => {
+        const pools = registry.poolsOf(http.callerOf(request));
+        const range = rangeOf({ poot, registry, pools }, body);
+        return calculationView(poot, body, await poot.calculate(range));
+      },
       {
         body: CalculateBody,
         response: { 200: CalculationView },
@@ -93,14 +97,6 @@ const clockRoutes = (poot: Poot, http: Http) =>
         detail: { summary: "Begin a new time epoch after the clock was ahead" },
       },
     );
-
-/** A node sees what is of its own pool. */
-function visibleNode(registry: Registry, caller: Caller, id: string): Node {
-  const node = registry.getNode(id);
-  if (caller.node === undefined || caller.node === node.id) return node;
-  if (registry.scopeOf(caller) !== node.pool) throw denied("see a node of another pool");
-  return node;
-}
 
 interface Range {
   readonly from?: string | undefined;
@@ -185,9 +181,16 @@ interface Calculate extends Range {
   readonly pool_id?: string | undefined;
 }
 
-function rangeOf(poot: Poot, registry: Registry, body: Calculate) {
+interface CalculateParts {
+  readonly poot: Poot;
+  readonly registry: Registry;
+  /** The pools the caller is of. */
+  readonly pools: readonly Pool[];
+}
+
+function rangeOf({ poot, registry, pools }: CalculateParts, body: Calculate) {
   const node = body.node_id === undefined ? undefined : registry.getNode(body.node_id);
-  const pool = poolOf(registry, body, node);
+  const pool = body.pool_id === undefined ? poolOf(pools, node) : registry.getPool(body.pool_id).id;
   const { slotSeconds } = poot.poolTime();
   const slotOf = (time: string) => Math.max(0, slotAt(Date.parse(time), slotSeconds));
   return {
@@ -198,10 +201,9 @@ function rangeOf(poot: Poot, registry: Registry, body: Calculate) {
   };
 }
 
-function poolOf(registry: Registry, { pool_id: id }: Calculate, node: Node | undefined): PoolId {
-  if (id !== undefined) return registry.getPool(id).id;
+function poolOf(pools: readonly Pool[], node: Node | undefined): PoolId {
   if (node) return node.pool;
-  const [only, ...others] = registry.listPools();
+  const [only, ...others] = pools;
   if (only && others.length === 0) return only.id;
   throw new PoolError("invalid", "poot.which_pool", "Name a pool_id or a node_id to calculate.");
 }

@@ -1,8 +1,6 @@
-import type { PoolId } from "@/core/ids.ts";
-import { poolPrivate } from "@/core/pool.ts";
 import { PoolError } from "@/std/errors.ts";
 import { type PageRequest, readPage } from "@/std/paging.ts";
-import { type NodeFilter, readState } from "./node-list.ts";
+import { type NodeFilter, type NodeRange, readState } from "./node-list.ts";
 
 const FILTERS = ["pool", "specialization", "org", "state", "q"] as const;
 const NAMES: ReadonlySet<string> = new Set([...FILTERS, "limit", "cursor"]);
@@ -18,7 +16,10 @@ export interface ListQuery {
  * Reads the query of the node list. It is read only when no page is at hand for its text: the same
  * by a schema, before every answer, costs a fifth of all answers per second.
  */
-export function readListQuery(text: string, scope: PoolId | undefined): ListQuery {
+export function readListQuery(
+  text: string,
+  rangeOf: (pool: string | undefined) => NodeRange,
+): ListQuery {
   const query = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) {
     if (!NAMES.has(name) || query.has(name))
@@ -26,14 +27,12 @@ export function readListQuery(text: string, scope: PoolId | undefined): ListQuer
     if (value.length > TEXT_MAX) throw invalid(name, `must be at most ${TEXT_MAX} characters`);
     query.set(name, value);
   }
-  return { filter: filterOf(query, scope), page: pageOf(query) };
+  const filter = { ...rangeOf(query.get("pool")), ...filterOf(query) };
+  return { filter, page: pageOf(query) };
 }
 
-function filterOf(query: ReadonlyMap<string, string>, scope: PoolId | undefined): NodeFilter {
-  const pool = query.get("pool");
-  if (scope !== undefined && pool !== undefined && pool !== scope) throw poolPrivate(scope);
+function filterOf(query: ReadonlyMap<string, string>): NodeFilter {
   return {
-    pool: scope ?? (pool === undefined ? undefined : (pool as PoolId)),
     specialization: query.get("specialization"),
     org: query.get("org"),
     state: readState(query.get("state")),

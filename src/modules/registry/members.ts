@@ -20,14 +20,13 @@ import {
   unheardNode,
 } from "@/core/node.ts";
 import { changedProfile, type NodeChanges, newProfile, sameProfile } from "@/core/node-profile.ts";
-import { type Pool, poolPrivate } from "@/core/pool.ts";
+import { admitsOrg, type Pool, poolPrivate } from "@/core/pool.ts";
 import type { EventMap } from "@/kernel/events.ts";
 import type { Write } from "@/ports/database.ts";
 import { PoolError } from "@/std/errors.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import type { Pools } from "./pools.ts";
 import type { Roster } from "./roster.ts";
-import type { RegistrySettings } from "./settings.ts";
 import { beginMembership, endMembership, insertNode, saveNode } from "./table.ts";
 
 /** What a new node is to be. */
@@ -68,17 +67,11 @@ export class Members {
   readonly #parts: RegistryParts;
   readonly #roster: Roster;
   readonly #pools: Pools;
-  #settings: RegistrySettings;
 
   constructor(parts: RegistryParts, roster: Roster, pools: Pools) {
     this.#parts = parts;
     this.#roster = roster;
     this.#pools = pools;
-    this.#settings = parts.settings;
-  }
-
-  apply(settings: RegistrySettings): void {
-    this.#settings = settings;
   }
 
   get(id: string): Node {
@@ -157,7 +150,7 @@ export class Members {
     const isKnown = node.pool === pool.id;
     if (isKnown && node.status === "member") return node;
     const record = joinedNode(node, pool.id);
-    if (caller.node !== undefined && pool.org !== undefined && !isKnown) throw poolPrivate(pool.id);
+    if (!isKnown) this.#requireAdmitted(caller, pool, record);
     const release = this.#roster.hold(pool, node.id, isKnown);
     const begin = beginMembership(this.#parts.database.sql, record, this.#parts.clock.now());
     const event = node.status === "left" ? "node.joined" : "node.moved";
@@ -240,12 +233,18 @@ export class Members {
     };
   }
 
-  /** A known node keeps the organization it has; any other one must be among those allowed. */
+  /** By itself a node comes into public pools only, and into none that does not admit its organization. */
+  #requireAdmitted(caller: Caller, pool: Pool, record: NodeRecord): void {
+    const isByItself = caller.node !== undefined;
+    if (isByItself && pool.visibility === "private") throw poolPrivate(pool.id);
+    if (!admitsOrg(pool, record.org)) throw poolPrivate(pool.id);
+  }
+
+  /** Where it is already a node keeps its organization; any other one must be among those allowed. */
   #requireOrg(known: NodeRecord | undefined, record: NodeRecord): void {
-    const { allowedOrgs } = this.#settings;
-    if (allowedOrgs === undefined || (known && known.org === record.org)) return;
-    if (record.org !== undefined && allowedOrgs.includes(record.org)) return;
-    throw poolPrivate(record.pool);
+    if (known && known.pool === record.pool && known.org === record.org) return;
+    const pool = this.#roster.pool(record.pool);
+    if (pool && !admitsOrg(pool, record.org)) throw poolPrivate(record.pool);
   }
 
   #end(node: NodeRecord, reason: "left" | "removed" | "moved"): Write {

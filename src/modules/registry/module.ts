@@ -45,14 +45,16 @@ export const registry = defineModule({
       ),
       allow_public_registration: t.Boolean({
         default: false,
-        description: "Nodes may join without a token; this build refuses true.",
+        live: true,
+        description:
+          "Pools that do not say so themselves are public: anybody may enrol a node by an API key or a proof of work. Pools with an organization, of kind enterprise or with allowed_orgs of their own stay private.",
       }),
       allowed_orgs: t.Optional(
         t.Array(t.String({ minLength: 1, maxLength: 64 }), {
           maxItems: 1_000,
           live: true,
           description:
-            "Organizations whose nodes are admitted; an empty list admits nobody, none at all admits any.",
+            "Organizations private pools admit and show themselves to, unless a pool has its own list; an empty list admits nobody, none at all admits any that has a token.",
         }),
       ),
     }),
@@ -63,6 +65,8 @@ export const registry = defineModule({
     const { database, http, grpc, metrics } = services;
     await database.migrate(REGISTRY_MIGRATIONS);
     const service = await Registry.open({ ...services, settings: settingsOf(config) });
+    http.guardWith((caller, named) => service.requireReach(caller, named));
+    grpc.guardWith((caller, named) => service.requireReach(caller, named));
     http.mount(nodeRoutes(service, http), nodeAccess);
     http.mount(poolRoutes(service, http), poolAccess);
     grpc.serve(RegistryService, "node", registryRpcs(service));

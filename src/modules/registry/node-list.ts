@@ -4,9 +4,14 @@ import { PoolError } from "@/std/errors.ts";
 import { type Page, type PageRequest, pageOf } from "@/std/paging.ts";
 import type { Roster } from "./roster.ts";
 
-/** Which nodes are asked for. Without a state those that left are not among them. */
-export interface NodeFilter {
+/** Of which pools nodes are asked for: of one, of several, or of all. */
+export interface NodeRange {
   readonly pool?: PoolId | undefined;
+  readonly pools?: ReadonlySet<PoolId> | undefined;
+}
+
+/** Which nodes are asked for. Without a state those that left are not among them. */
+export interface NodeFilter extends NodeRange {
   readonly specialization?: string | undefined;
   readonly org?: string | undefined;
   readonly state?: NodeState | undefined;
@@ -40,9 +45,10 @@ export function* matching(roster: Roster, filter: NodeFilter, after = ""): Itera
 
 /** Whether a filter lets a node through, but for the text searched. */
 export function matches(node: Node, filter: NodeFilter): boolean {
-  const { pool, specialization, org, state } = filter;
+  const { pool, pools, specialization, org, state } = filter;
   return (
     (pool === undefined || node.pool === pool) &&
+    (pools === undefined || pools.has(node.pool)) &&
     (specialization === undefined || node.specialization === specialization) &&
     (org === undefined || node.org === org) &&
     (state === undefined ? takesPlace(node) : node.state === state)

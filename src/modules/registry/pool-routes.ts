@@ -22,10 +22,10 @@ const ANY: readonly Role[] = ["admin", "operator", "client", "node", "auditor"];
 /** Who may use the routes of pools. */
 export const poolAccess: readonly RouteAccess[] = [
   { method: "GET", path: "/api/v1/pools", access: ANY },
-  { method: "POST", path: "/api/v1/pools", access: ["admin"] },
+  { method: "POST", path: "/api/v1/pools", access: ["admin"], reach: "installation" },
   { method: "GET", path: "/api/v1/pools/:pool_id", access: ANY },
-  { method: "PUT", path: "/api/v1/pools/:pool_id", access: ["admin"] },
-  { method: "DELETE", path: "/api/v1/pools/:pool_id", access: ["admin"] },
+  { method: "PUT", path: "/api/v1/pools/:pool_id", access: ["admin"], reach: "installation" },
+  { method: "DELETE", path: "/api/v1/pools/:pool_id", access: ["admin"], reach: "installation" },
   { method: "POST", path: "/api/v1/pools/:pool_id/join", access: ["admin", "operator", "node"] },
 ];
 
@@ -40,9 +40,10 @@ const readRoutes = (registry: Registry, http: Http) =>
   new Elysia()
     .get(
       "",
-      ({ query }) => {
+      ({ query, request }) => {
         const { limit, after = "" } = readPage(query);
-        const found = registry.listPools().filter((pool) => placeOf(pool) > after);
+        const seen = registry.poolsSeenBy(http.callerOf(request));
+        const found = seen.filter((pool) => placeOf(pool) > after);
         const item = (pool: Pool) => registry.poolView(pool);
         return pageOf(found, limit, { item, position: placeOf });
       },
@@ -124,8 +125,8 @@ const joinRoutes = (registry: Registry, http: Http) =>
   );
 
 function changesOf(body: typeof PoolChangesBody.static) {
-  const { name, kind, org, max_nodes: maxNodes } = body;
-  return { name, kind, org, maxNodes };
+  const { name, kind, org, max_nodes: maxNodes, visibility, allowed_orgs: allowedOrgs } = body;
+  return { name, kind, org, maxNodes, visibility, allowedOrgs };
 }
 
 /** Where a pool stands in the list. */

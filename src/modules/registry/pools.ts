@@ -2,6 +2,7 @@ import { type Caller, systemCaller } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import {
   changedTerms,
+  effectivePool,
   newTerms,
   type Pool,
   type PoolChanges,
@@ -88,9 +89,10 @@ export class Pools {
     const now = this.#parts.clock.now();
     const record: PoolRecord = { id, publicKey, ...terms, createdAtMs: now, version: 1 };
     const { database, audit } = this.#parts;
-    const row = audit.row(caller, "pool.created", id, { name: terms.name, kind: terms.kind });
-    const writes = [insertPool(database.sql, record), row, ...also(this.#effective(record))];
-    await database.commit(writes);
+    const made = this.#effective(record);
+    const { name, kind } = terms;
+    const row = audit.row(caller, "pool.created", id, { name, kind, visibility: made.visibility });
+    await database.commit([insertPool(database.sql, record), row, ...also(made)]);
     const pool = this.put(record);
     this.#parts.events.tell("pool.created", { pool: id });
     return pool;
@@ -102,11 +104,12 @@ export class Pools {
     const terms = changedTerms(pool, wanted);
     const isRenamed = terms.name !== pool.name;
     if (isRenamed) this.#requireFreeName(terms.name);
-    const { maxNodes: _, ...kept } = pool;
+    const { maxNodes: _, visibility: __, allowedOrgs: ___, ...kept } = pool;
     const record: PoolRecord = { ...kept, ...terms, version: pool.version + 1 };
     const { database, audit } = this.#parts;
     const refusal = isRenamed ? poolExists(terms.name) : poolChanged(pool.id);
-    const row = audit.row(caller, "pool.changed", pool.id, { name: terms.name });
+    const { visibility } = this.#effective(record);
+    const row = audit.row(caller, "pool.changed", pool.id, { name: terms.name, visibility });
     await database.commit([savePool(database.sql, record, refusal), row]);
     const changed = this.put(record);
     this.#parts.events.tell("pool.changed", { pool: pool.id });
@@ -130,7 +133,7 @@ export class Pools {
   }
 
   #effective(record: PoolRecord): Pool {
-    return { ...record, maxNodes: record.ownMaxNodes ?? this.#settings.maxNodes };
+    return effectivePool(record, this.#settings);
   }
 
   async #requireUnused(pool: Pool): Promise<void> {

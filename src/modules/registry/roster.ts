@@ -33,6 +33,8 @@ export class Roster {
   /** Places held for commits under way. */
   readonly #held = new Map<PoolId, Set<NodeId>>();
   readonly #closing = new Set<PoolId>();
+  /** The pools nodes were in before the one they are in. */
+  readonly #former = new Map<NodeId, Set<PoolId>>();
   #generation = 0;
 
   constructor(render: (node: Node) => string, changes: Changes) {
@@ -65,6 +67,18 @@ export class Roster {
 
   node(id: string): Node | undefined {
     return this.#entries.get(id as NodeId)?.node;
+  }
+
+  poolOfNode(id: string): PoolId | undefined {
+    return this.node(id)?.pool;
+  }
+
+  wasIn(node: NodeId, pool: string): boolean {
+    return this.#former.get(node)?.has(pool as PoolId) === true;
+  }
+
+  noteFormer(node: NodeId, pool: PoolId): void {
+    this.#former.set(node, (this.#former.get(node) ?? new Set()).add(pool));
   }
 
   nodeOfKey(publicKey: Uint8Array): Node | undefined {
@@ -124,6 +138,7 @@ export class Roster {
     const before = this.#entries.get(record.id)?.node;
     const node = before ? changedNode(before, record) : unheardNode(record);
     this.#index(before, node);
+    if (before && before.pool !== node.pool) this.noteFormer(node.id, before.pool);
     this.#entries.set(node.id, { node, text: undefined });
     this.#tell(node, { pool: before?.pool ?? node.pool, reshaped: true });
     return node;

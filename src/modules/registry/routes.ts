@@ -1,7 +1,7 @@
 import { Elysia, t } from "elysia";
-import { type Caller, denied, type Role } from "@/core/caller.ts";
+import { type Caller, denied, isOfInstallation, type Role } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
-import { type Node, nodeUnknown } from "@/core/node.ts";
+import type { Node } from "@/core/node.ts";
 import type { Http, RouteAccess } from "@/ports/http.ts";
 import { fromBase64, fromHex, sameBytes } from "@/std/bytes.ts";
 import { PoolError } from "@/std/errors.ts";
@@ -56,12 +56,17 @@ const listRoutes = (registry: Registry, http: Http) => {
     .get(
       "/nodes",
       ({ request }) => {
-        const scope = registry.scopeOf(http.callerOf(request));
+        const caller = http.callerOf(request);
         const query = queryOf(request.url);
-        const bytes = pages.page(registry.generation, `${scope ?? ""} ${query}`, () => {
-          const { filter, page } = readListQuery(query, scope);
-          return registry.listText(filter, page);
-        });
+        const bytes = pages.page(
+          registry.generation,
+          `${eyesOf(registry, caller)} ${query}`,
+          () => {
+            const rangeOf = (pool: string | undefined) => registry.rangeOf(caller, pool);
+            const { filter, page } = readListQuery(query, rangeOf);
+            return registry.listText(filter, page);
+          },
+        );
         return new Response(bytes, { headers: JSON_TYPE });
       },
       {
@@ -79,7 +84,8 @@ const listRoutes = (registry: Registry, http: Http) => {
           const caller = http.callerOf(request);
           if (caller.node !== undefined) return registerItself(registry, caller, body);
           const answer = (node: Node) => ({ status: 201, body: registry.nodeView(node) });
-          const wanted = { ...body, ...admissionOf(registry, body), specializationApproved: true };
+          const named = admissionOf(registry, caller, body);
+          const wanted = { ...body, ...named, specializationApproved: true };
           const node = await registry.admit(caller, wanted, (made) => remember(answer(made)));
           return answer(node);
         }),
@@ -94,18 +100,11 @@ const listRoutes = (registry: Registry, http: Http) => {
 
 const oneNodeRoutes = (registry: Registry, http: Http) =>
   new Elysia({ prefix: "/nodes" })
-    .get(
-      "/:node_id",
-      ({ params, request }) => {
-        const node = visibleNode(registry, http.callerOf(request), params.node_id);
-        return tagged(registry, node);
-      },
-      {
-        params: NodeParams,
-        response: { 200: NodeView },
-        detail: { summary: "Show a node" },
-      },
-    )
+    .get("/:node_id", ({ params }) => tagged(registry, registry.getNode(params.node_id)), {
+      params: NodeParams,
+      response: { 200: NodeView },
+      detail: { summary: "Show a node" },
+    })
     .put(
       "/:node_id",
       async ({ params, body, request }) => {
@@ -180,8 +179,8 @@ const discoveryRoutes = (registry: Registry, http: Http) =>
       "/discovery",
       ({ query, request }) => {
         const { specialization, org, n = DISCOVERED_USUAL } = query;
-        const pool = registry.scopeOf(http.callerOf(request));
-        const found = registry.discover({ specialization, org, pool }, n);
+        const range = registry.rangeOf(http.callerOf(request));
+        const found = registry.discover({ ...range, specialization, org }, n);
         return { items: found.map((node) => registry.nodeView(node)), next_cursor: null };
       },
       {
@@ -193,8 +192,8 @@ const discoveryRoutes = (registry: Registry, http: Http) =>
     .get(
       "/resolve",
       ({ query, request }) => {
-        const pool = registry.scopeOf(http.callerOf(request));
-        return registry.nodeView(registry.resolve(query, pool));
+        const range = registry.rangeOf(http.callerOf(request));
+        return registry.nodeView(registry.resolve(query, range));
       },
       {
         query: ResolveQuery,
@@ -203,12 +202,10 @@ const discoveryRoutes = (registry: Registry, http: Http) =>
       },
     );
 
-/** A node sees only its own pool. */
-function visibleNode(registry: Registry, caller: Caller, id: string): Node {
-  const node = registry.getNode(id);
-  if (caller.node === undefined || caller.node === node.id) return node;
-  if (registry.scopeOf(caller) !== node.pool) throw nodeUnknown(id);
-  return node;
+/** Whoever sees the same pools sees the same pages; a node is asked whether it is still in its own. */
+function eyesOf(registry: Registry, caller: Caller): string {
+  if (caller.node !== undefined) return registry.homeOf(caller.node);
+  return isOfInstallation(caller) ? "" : `org ${caller.org ?? ""}`;
 }
 
 async function registerItself(
@@ -226,14 +223,14 @@ async function registerItself(
   return { status, body: registry.nodeView(registered) };
 }
 
-function admissionOf(registry: Registry, body: typeof NewNodeBody.static) {
-  return { publicKey: readKey(body.public_key), pool: poolFor(registry, body.pool) };
+function admissionOf(registry: Registry, caller: Caller, body: typeof NewNodeBody.static) {
+  return { publicKey: readKey(body.public_key), pool: poolFor(registry, caller, body.pool) };
 }
 
-/** The pool named, or the only one there is. */
-function poolFor(registry: Registry, id: string | undefined): PoolId {
+/** The pool named, or the only one the caller has. */
+function poolFor(registry: Registry, caller: Caller, id: string | undefined): PoolId {
   if (id !== undefined) return registry.getPool(id).id;
-  const [only, ...others] = registry.listPools();
+  const [only, ...others] = registry.poolsOf(caller);
   if (only && others.length === 0) return only.id;
   const message = only
     ? "say which of the pools the node joins"

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
 import { PICK_POLICIES } from "@/core/discovery.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
-import { type Node, nodeUnknown } from "@/core/node.ts";
+import type { Node } from "@/core/node.ts";
 import { poolPrivate } from "@/core/pool.ts";
 import type { Call, ServiceRpcs } from "@/ports/grpc.ts";
 import {
@@ -60,27 +60,29 @@ function memberRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
 function lookRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
   return {
     async getNode(request, call) {
-      const node = registry.getNode(request.nodeId || itself(call));
-      if (node.id === itself(call)) return wireNode(node);
-      if (node.pool !== scopeOf(registry, call)) throw nodeUnknown(request.nodeId);
-      return wireNode(node);
+      const id = request.nodeId || itself(call);
+      registry.requireReach(callerOf(call), {
+        named: [{ kind: "node", id, place: "path" }],
+        reach: "sight",
+      });
+      return wireNode(registry.getNode(id));
     },
     async listNodes(request, call) {
-      const pool = scopeOf(registry, call);
-      if (request.poolId && request.poolId !== pool) throw poolPrivate(pool);
+      const range = registry.rangeOf(callerOf(call), request.poolId || undefined);
       const limit = request.limit || PAGE_LIMIT;
       const page = readPage({ limit, cursor: request.cursor || undefined });
       const state = readState(request.state || undefined);
-      const found = registry.list({ ...filterOf(request, pool), state }, page);
+      const found = registry.list({ ...filterOf(request), ...range, state }, page);
       const nodes = found.items.map(wireNode);
       return create(ListNodesReplySchema, { nodes, nextCursor: found.next_cursor ?? "" });
     },
     async *watchNodes(request, call) {
-      const filter = filterOf(request, scopeOf(registry, call));
+      const pool = registry.homeOf(itself(call));
+      const filter = { ...filterOf(request), pool };
       const watching = { since: request.sinceVersion, signal: call.signal };
       for await (const event of registry.watch(filter, watching)) {
         yield wireEvent(event);
-        requireStill(registry, call, filter);
+        requireStill(registry, call, pool);
       }
     },
     async resolve(request, call) {
@@ -91,7 +93,7 @@ function lookRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
         policy: readPolicy(request.policy),
         key,
       };
-      return wireNode(registry.resolve(question, scopeOf(registry, call)));
+      return wireNode(registry.resolve(question, { pool: registry.homeOf(itself(call)) }));
     },
   };
 }
@@ -114,23 +116,20 @@ function ownId(id: string, call: Call): NodeId {
   return itself(call);
 }
 
-function scopeOf(registry: Registry, call: Call): PoolId {
-  const scope = registry.scopeOf(callerOf(call));
-  if (scope === undefined) throw denied("do what only a node does");
-  return scope;
-}
-
 /** A node that moved on no longer watches its old pool. */
-function requireStill(registry: Registry, call: Call, filter: NodeFilter): void {
-  const pool = scopeOf(registry, call);
-  if (pool !== filter.pool) throw poolPrivate(pool);
+function requireStill(registry: Registry, call: Call, watched: PoolId): void {
+  const pool = registry.homeOf(itself(call));
+  if (pool !== watched) throw poolPrivate(pool);
 }
 
-function filterOf(
-  { specialization, org }: { readonly specialization: string; readonly org: string },
-  pool: PoolId,
-): NodeFilter {
-  return { specialization: specialization || undefined, org: org || undefined, pool };
+function filterOf({
+  specialization,
+  org,
+}: {
+  readonly specialization: string;
+  readonly org: string;
+}): NodeFilter {
+  return { specialization: specialization || undefined, org: org || undefined };
 }
 
 function readPolicy(text: string): Question["policy"] {

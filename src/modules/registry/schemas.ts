@@ -1,7 +1,7 @@
 import { t } from "elysia";
 import { PICK_POLICIES } from "@/core/discovery.ts";
 import { NODE_STATES } from "@/core/node.ts";
-import { POOL_KINDS } from "@/core/pool.ts";
+import { ALLOWED_ORGS_MAX, POOL_KINDS, VISIBILITIES } from "@/core/pool.ts";
 
 const words = (list: readonly string[], description: string) =>
   t.String({ enum: [...list], description });
@@ -81,6 +81,13 @@ export const PoolView = t.Object({
   name: t.String(),
   kind: words(POOL_KINDS, "What it is for."),
   org: t.Nullable(t.String()),
+  visibility: words(VISIBILITIES, "Who may come in and look, as it holds now."),
+  allowed_orgs: t.Nullable(
+    t.Array(t.String(), {
+      description:
+        "Organizations it admits and shows itself to; null for any, an empty list for nobody.",
+    }),
+  ),
   public_key: t.String({ description: "Ed25519, base64; every claim names it." }),
   created_at: time,
   max_nodes: t.Integer(),
@@ -101,11 +108,26 @@ const Kind = t.Union(
   { description: "main (the default), test, dev or enterprise; enterprise needs an org." },
 );
 
+const Sight = t.Union(
+  VISIBILITIES.map((word) => t.Literal(word)),
+  {
+    description:
+      "public: anybody may enrol and see it. private: nodes come by operator or token only, and for others it does not exist. Unstated it follows registry.allow_public_registration.",
+  },
+);
+const AllowedOrgs = t.Array(text("An organization.", 64), {
+  maxItems: ALLOWED_ORGS_MAX,
+  description:
+    "Organizations a private pool admits and shows itself to; an empty list admits nobody, unstated registry.allowed_orgs holds.",
+});
+
 export const NewPoolBody = t.Object({
   name: text("1 to 64 printable characters, unlike any other pool's."),
   kind: t.Optional(Kind),
   org: t.Optional(text("Whose it is; nodes then come by token or operator only.")),
   max_nodes: t.Optional(MaxNodes),
+  visibility: t.Optional(Sight),
+  allowed_orgs: t.Optional(AllowedOrgs),
 });
 
 export const PoolChangesBody = t.Object({
@@ -113,6 +135,8 @@ export const PoolChangesBody = t.Object({
   kind: t.Optional(Kind),
   org: t.Optional(t.Nullable(text("Whose it is; null for nobody's."))),
   max_nodes: t.Optional(t.Nullable(MaxNodes)),
+  visibility: t.Optional(t.Nullable(Sight)),
+  allowed_orgs: t.Optional(t.Nullable(AllowedOrgs)),
 });
 
 export const SuspendBody = t.Optional(

@@ -1,14 +1,15 @@
-import type { Caller } from "@/core/caller.ts";
+import { type Caller, isOfInstallation } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import { canServe, type Judgement, type Node, type NodeState } from "@/core/node.ts";
 import type { NodeChanges } from "@/core/node-profile.ts";
-import { type Pool, type PoolChanges, poolPrivate } from "@/core/pool.ts";
+import { type Pool, type PoolChanges, poolPrivate, poolUnknown } from "@/core/pool.ts";
+import { isOfPool, type Named, type Reach, requireReach, seesPool } from "@/core/sight.ts";
 import { WEIGHT_USUAL } from "@/core/specialization.ts";
 import { assert } from "@/std/assert.ts";
 import type { Page, PageRequest } from "@/std/paging.ts";
 import { Changes } from "./changes.ts";
 import { Members, type NewNode, type Pending } from "./members.ts";
-import { listNodes, matching, type NodeFilter } from "./node-list.ts";
+import { listNodes, matching, type NodeFilter, type NodeRange } from "./node-list.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import { Picks, type Question } from "./picks.ts";
 import { type PoolDeleteCheck, Pools } from "./pools.ts";
@@ -71,9 +72,10 @@ export class Registry {
   /** The registry with everything the disk knows; the tables must be there. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const registry = new Registry(parts);
-    const { pools, nodes } = await readAll(parts.database);
+    const { pools, nodes, former } = await readAll(parts.database);
     for (const pool of pools) registry.#pools.put(pool);
     for (const node of nodes) registry.#roster.put(node);
+    for (const { node, pool } of former) registry.#roster.noteFormer(node, pool);
     await registry.#pools.adoptFirst();
     return registry;
   }
@@ -108,7 +110,6 @@ export class Registry {
   apply(settings: RegistrySettings): void {
     this.#settings = settings;
     this.#pools.apply(settings);
-    this.#members.apply(settings);
   }
 
   /** All pools, oldest first. */
@@ -173,12 +174,41 @@ export class Registry {
     return readMemberships(this.#parts.database, node);
   }
 
-  /** The one pool a caller sees nodes of; undefined for all. Refuses a node that is in none. */
-  scopeOf(caller: Caller): PoolId | undefined {
-    if (caller.node === undefined) return undefined;
-    const node = this.getNode(caller.node);
+  /** The pool of a node that calls; refuses a node that is in none (`pool.private`). */
+  homeOf(id: NodeId): PoolId {
+    const node = this.getNode(id);
     if (node.status !== "member") throw poolPrivate(node.pool);
     return node.pool;
+  }
+
+  /** Refuses what names a pool or node that is hidden from its caller as if it did not exist. */
+  requireReach(caller: Caller, asked: { readonly named: readonly Named[]; readonly reach: Reach }) {
+    requireReach(this.#roster, caller, asked);
+  }
+
+  /** The pools there are as far as a caller can tell, oldest first. */
+  poolsSeenBy(caller: Caller): readonly Pool[] {
+    return this.listPools().filter((pool) => seesPool(this.#roster, caller, pool));
+  }
+
+  /** The pools a caller is of, oldest first. */
+  poolsOf(caller: Caller): readonly Pool[] {
+    return this.listPools().filter((pool) => isOfPool(this.#roster, caller, pool));
+  }
+
+  /**
+   * The nodes a caller may ask for: of the pool named, a node of its own pool, others of every pool
+   * they see. Refuses a pool that is hidden from the caller (`pool.unknown`).
+   */
+  rangeOf(caller: Caller, named?: string): NodeRange {
+    if (named !== undefined && !isOfInstallation(caller)) {
+      const pool = this.#roster.pool(named);
+      if (!pool || !seesPool(this.#roster, caller, pool)) throw poolUnknown(named);
+    }
+    if (named !== undefined) return { pool: named as PoolId };
+    if (caller.node !== undefined) return { pool: this.homeOf(caller.node) };
+    if (isOfInstallation(caller)) return {};
+    return { pools: new Set(this.poolsSeenBy(caller).map(({ id }) => id)) };
   }
 
   /** One page of nodes, by id. */
@@ -294,9 +324,9 @@ export class Registry {
   }
 
   /** One node that can serve; refuses with `discovery.nobody`. */
-  resolve(question: Question, pool?: PoolId): Node {
+  resolve(question: Question, range: NodeRange = {}): Node {
     const { specialization, org } = question;
-    const serving = this.discover({ specialization, org, pool }, Number.POSITIVE_INFINITY);
+    const serving = this.discover({ ...range, specialization, org }, Number.POSITIVE_INFINITY);
     return this.#picks.pick(serving, question);
   }
 

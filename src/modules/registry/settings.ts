@@ -7,8 +7,10 @@ export interface RegistrySettings {
   readonly lostAfterSlots: number;
   /** Another word for the length of a slot; undefined when nobody said it. */
   readonly healthCheckSeconds: number | undefined;
-  /** Organizations whose nodes are admitted; undefined admits any that has a token. */
+  /** Organizations private pools admit; undefined admits any that has a token, none admits nobody. */
   readonly allowedOrgs: readonly string[] | undefined;
+  /** Whether pools that say nothing of it are open to anybody. */
+  readonly isPublic: boolean;
 }
 
 /** The section as its schema checks it. */
@@ -20,21 +22,14 @@ export interface RegistryConfig {
   readonly allowed_orgs?: readonly string[];
 }
 
-/** The settings of a section; refuses what this build cannot do (`config.unsupported`). */
+/** The settings of a section. */
 export function settingsOf(config: RegistryConfig): RegistrySettings {
-  if (config.allow_public_registration) {
-    throw new PoolError(
-      "invalid",
-      "config.unsupported",
-      "registry.allow_public_registration is true, but this build admits nodes by token only; " +
-        'set it to false and make tokens with "galaxy-pool token create".',
-    );
-  }
   return {
     maxNodes: config.max_nodes,
     lostAfterSlots: config.auto_deregister_after,
     healthCheckSeconds: config.health_check_interval,
     allowedOrgs: config.allowed_orgs,
+    isPublic: config.allow_public_registration,
   };
 }
 

@@ -7,6 +7,8 @@ import {
   type PoolRecord,
   poolChanged,
   poolExists,
+  VISIBILITIES,
+  type Visibility,
 } from "@/core/pool.ts";
 import type { Database, Migration, Tables, Write } from "@/ports/database.ts";
 import type { PoolError } from "@/std/errors.ts";
@@ -21,6 +23,9 @@ interface PoolRow {
   max_nodes: bigint | null;
   deleted_at_ms: bigint | null;
   version: bigint;
+  visibility: string | null;
+  /** A JSON list of texts. */
+  allowed_orgs: string | null;
 }
 
 interface NodeRow {
@@ -58,6 +63,7 @@ declare module "@/ports/database.ts" {
 }
 
 const KINDS = POOL_KINDS.map((kind) => `'${kind}'`).join(", ");
+const SIGHTS = VISIBILITIES.map((word) => `'${word}'`).join(", ");
 
 /** Pools, nodes, and who belonged where from when to when. */
 export const REGISTRY_MIGRATIONS: readonly Migration[] = [
@@ -77,6 +83,13 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
       "CREATE UNIQUE INDEX membership_now ON membership (node) WHERE to_ms IS NULL",
     ],
   },
+  {
+    name: "registry/0003-visibility",
+    statements: [
+      `ALTER TABLE pool ADD COLUMN visibility TEXT CHECK (visibility IN (${SIGHTS}))`,
+      "ALTER TABLE pool ADD COLUMN allowed_orgs TEXT",
+    ],
+  },
 ];
 
 /** One stay of a node in a pool. */
@@ -91,17 +104,30 @@ export interface Membership {
 /** Why a membership ended. */
 export type EndReason = "left" | "removed" | "moved";
 
-/** All pools that are not deleted, and all nodes. */
-export async function readAll(
-  database: Database,
-): Promise<{ readonly pools: readonly PoolRecord[]; readonly nodes: readonly NodeRecord[] }> {
+/** All pools that are not deleted, all nodes, and in which other pools nodes were before. */
+export async function readAll(database: Database): Promise<{
+  readonly pools: readonly PoolRecord[];
+  readonly nodes: readonly NodeRecord[];
+  readonly former: readonly Pick<Membership, "node" | "pool">[];
+}> {
   const pools = await database.sql
     .selectFrom("pool")
     .selectAll()
     .where("deleted_at_ms", "is", null)
     .execute();
   const nodes = await database.sql.selectFrom("node").selectAll().execute();
-  return { pools: pools.map(poolOf), nodes: nodes.map(nodeOf) };
+  const former = await database.sql
+    .selectFrom("membership")
+    .innerJoin("node", "node.id", "membership.node")
+    .select(["membership.node as node", "membership.pool as pool"])
+    .distinct()
+    .whereRef("membership.pool", "<>", "node.pool")
+    .execute();
+  return {
+    pools: pools.map(poolOf),
+    nodes: nodes.map(nodeOf),
+    former: former.map(({ node, pool }) => ({ node: node as NodeId, pool: pool as PoolId })),
+  };
 }
 
 /** Where a node belonged, oldest first. */
@@ -219,6 +245,8 @@ function poolValues(pool: PoolRecord) {
     kind: pool.kind,
     org: pool.org ?? null,
     max_nodes: pool.ownMaxNodes === undefined ? null : BigInt(pool.ownMaxNodes),
+    visibility: pool.ownVisibility ?? null,
+    allowed_orgs: pool.ownAllowedOrgs === undefined ? null : JSON.stringify(pool.ownAllowedOrgs),
     version: BigInt(pool.version),
   };
 }
@@ -247,6 +275,9 @@ function poolOf(row: PoolRow): PoolRecord {
     org: row.org ?? undefined,
     createdAtMs: Number(row.created_at_ms),
     ownMaxNodes: row.max_nodes === null ? undefined : Number(row.max_nodes),
+    ownVisibility: (row.visibility ?? undefined) as Visibility | undefined,
+    ownAllowedOrgs:
+      row.allowed_orgs === null ? undefined : (JSON.parse(row.allowed_orgs) as string[]),
     version: Number(row.version),
   };
 }

@@ -30,6 +30,8 @@ export function poolView(pool: Pool, nodes: number) {
     name: pool.name,
     kind: pool.kind as string,
     org: pool.org ?? null,
+    visibility: pool.visibility as string,
+    allowed_orgs: pool.allowedOrgs === undefined ? null : [...pool.allowedOrgs],
     public_key: toBase64(pool.publicKey),
     created_at: new Date(pool.createdAtMs).toISOString(),
     max_nodes: pool.maxNodes,

@@ -100,6 +100,7 @@ async function startParts({ database, files, clock, lines }: Place) {
     lostAfterSlots: 3,
     healthCheckSeconds: undefined,
     allowedOrgs: undefined,
+    isPublic: false,
   };
   const registry = await Registry.open({ ...parts, events: new Events(log), settings });
   const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };

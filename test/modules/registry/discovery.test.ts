@@ -40,7 +40,9 @@ describe("discovery", () => {
     expect(idsOf(at.registry.discover({ org: "acme" }, 50))).toEqual([gpu.id]);
     expect(at.registry.discover({ pool: at.home.id }, 50)).toHaveLength(4);
     expect(at.registry.discover({}, 2)).toHaveLength(2);
-    expect(() => at.registry.resolve({ specialization: "gpu" }, at.home.id)).toThrow("for gpu");
+    expect(() => at.registry.resolve({ specialization: "gpu" }, { pool: at.home.id })).toThrow(
+      "for gpu",
+    );
   });
 });
 

@@ -13,7 +13,7 @@ import { poolAccess, poolRoutes } from "@/modules/registry/pool-routes.ts";
 import { nodeAccess, nodeRoutes } from "@/modules/registry/routes.ts";
 import { toBase64, toHex } from "@/std/bytes.ts";
 
-/** A pool "home" with nodes 1 and 2, a pool "lab" with node 3, behind the real HTTP server. */
+/** Pools "home" with nodes 1 and 2, "lab" with node 3, and a public "park", behind the real server. */
 async function world() {
   const clock = new TestClock();
   const database = openSqlite({ path: ":memory:", clock, onFailed: () => {} });
@@ -34,16 +34,19 @@ async function world() {
   server.mount(nodeRoutes(registry, server), nodeAccess);
   server.mount(poolRoutes(registry, server), poolAccess);
   server.authenticateWith(callerByToken);
+  server.guardWith((caller, asked) => registry.requireReach(caller, asked));
   const home = await poolNamed(registry, "home");
   clock.advance(1);
   const lab = await poolNamed(registry, "lab");
+  clock.advance(1);
+  const park = await poolNamed(registry, "park", { visibility: "public" });
   const one = await memberOf(registry, home.id, 1);
   const two = await memberOf(registry, home.id, 2, { specialization: "gpu", org: "acme" });
   const three = await memberOf(registry, lab.id, 3);
   const origin = { isSecure: false, addressOf: () => "127.0.0.1", keepOpen: () => {} };
   const ask = (method: string, path: string, asked: Asked = {}) =>
     server.answer(requestOf(method, `http://localhost/api/v1${path}`, asked), origin);
-  return { ...made, ask, faults, home, lab, one, two, three };
+  return { ...made, ask, faults, home, lab, park, one, two, three };
 }
 
 /** A bearer token is a role, or a node's id. */
@@ -96,7 +99,7 @@ const scenarios: readonly Scenario[] = [
       metadata: { rack: "1" },
       state: "new",
       last_seen_at: null,
-      registered_at: "2026-01-01T00:00:00.001Z",
+      registered_at: "2026-01-01T00:00:00.002Z",
       public_key: GOOD.public_key,
     }),
   },
@@ -189,12 +192,12 @@ const scenarios: readonly Scenario[] = [
     body: () => ({ items: { length: 2 } }),
   },
   {
-    name: "a node may not ask for another pool",
+    name: "a node does not know of another pool that is private",
     as: nodeOne,
     method: "GET",
     path: (at) => `/nodes?pool=${at.lab.id}`,
-    status: 403,
-    body: code("pool.private"),
+    status: 404,
+    body: code("pool.unknown"),
   },
   {
     name: "the list is filtered by specialization and organization",
@@ -265,9 +268,9 @@ const scenarios: readonly Scenario[] = [
     as: nodeOne,
     method: "POST",
     path: () => "/nodes",
-    json: (at) => ({ ...GOOD, public_key: toBase64(keyNumber(1)), pool: at.lab.id }),
+    json: (at) => ({ ...GOOD, public_key: toBase64(keyNumber(1)), pool: at.park.id }),
     status: 200,
-    body: (at) => ({ pool_id: at.lab.id, name: "new" }),
+    body: (at) => ({ pool_id: at.park.id, name: "new" }),
   },
   {
     name: "a node is shown",
@@ -398,12 +401,20 @@ const scenarios: readonly Scenario[] = [
     body: code("request.invalid"),
   },
   {
-    name: "a pool is shown",
+    name: "a public pool is shown to anybody with credentials",
     as: () => "client",
+    method: "GET",
+    path: (at) => `/pools/${at.park.id}`,
+    status: 200,
+    body: () => ({ name: "park", visibility: "public", allowed_orgs: null, etag: "1" }),
+  },
+  {
+    name: "a private pool is shown to its own operators",
+    as: operator,
     method: "GET",
     path: (at) => `/pools/${at.lab.id}`,
     status: 200,
-    body: () => ({ name: "lab", etag: "1" }),
+    body: () => ({ name: "lab", visibility: "private", etag: "1" }),
   },
   {
     name: "an unknown pool is unknown",
@@ -431,12 +442,20 @@ const scenarios: readonly Scenario[] = [
     body: () => ({ code: "pool.not_empty", nodes: 1 }),
   },
   {
-    name: "a node joins another pool",
+    name: "a node joins a public pool",
+    as: nodeOne,
+    method: "POST",
+    path: (at) => `/pools/${at.park.id}/join`,
+    status: 200,
+    body: (at) => ({ node_id: at.one.id, pool_id: at.park.id }),
+  },
+  {
+    name: "a node does not come into a private pool by itself, nor hears that there is one",
     as: nodeOne,
     method: "POST",
     path: (at) => `/pools/${at.lab.id}/join`,
-    status: 200,
-    body: (at) => ({ node_id: at.one.id, pool_id: at.lab.id }),
+    status: 404,
+    body: code("pool.unknown"),
   },
   {
     name: "an operator moves a node",
@@ -459,7 +478,7 @@ const scenarios: readonly Scenario[] = [
     name: "a node moves no other",
     as: nodeOne,
     method: "POST",
-    path: (at) => `/pools/${at.lab.id}/join`,
+    path: (at) => `/pools/${at.park.id}/join`,
     json: (at) => ({ node_id: at.two.id }),
     status: 403,
     body: code("access.denied"),
@@ -568,7 +587,7 @@ describe("over HTTP", () => {
       expect([first.status, again.status]).toEqual([201, 201]);
       expect(await again.text()).toBe(await first.text());
     }
-    expect(at.registry.listPools()).toHaveLength(3);
+    expect(at.registry.listPools()).toHaveLength(4);
   });
 
   test("an answer carries the etag that the next change names", async () => {

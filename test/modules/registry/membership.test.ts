@@ -54,7 +54,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
   test("a move closes one membership and begins another, and tells from where", async () => {
     await using at = await world();
     const { registry } = at;
-    const lab = await poolNamed(registry, "lab");
+    const lab = await poolNamed(registry, "lab", { visibility: "public" });
     const node = await memberOf(registry, at.home.id, 1);
     const told: unknown[] = [];
     at.events.on("node.moved", (event) => told.push(event));
@@ -86,7 +86,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
   test("a node that left comes back although its pool is full, and nowhere else", async () => {
     await using at = await world({ maxNodes: 1 });
     const { registry, home } = at;
-    const lab = await poolNamed(registry, "lab");
+    const lab = await poolNamed(registry, "lab", { visibility: "public" });
     await memberOf(registry, lab.id, 9);
     const node = await memberOf(registry, home.id, 1);
     const itself = nodeCaller(node.id);
@@ -289,6 +289,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
         lostAfterSlots: 3,
         healthCheckSeconds: undefined,
         allowedOrgs: ["acme"],
+        isPublic: false,
       });
       expect(await codeOf(memberOf(registry, home.id, 2))).toBe("pool.private");
       expect(await codeOf(memberOf(registry, home.id, 2, { org: "beta" }))).toBe("pool.private");
@@ -325,6 +326,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
         lostAfterSlots: 3,
         healthCheckSeconds: undefined,
         allowedOrgs: undefined,
+        isPublic: false,
       });
       expect([registry.getPool(home.id).maxNodes, registry.getPool(small.id).maxNodes]).toEqual([
         7, 2,

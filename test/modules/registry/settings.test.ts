@@ -21,6 +21,7 @@ describe("the section registry", () => {
       lostAfterSlots: 3,
       healthCheckSeconds: undefined,
       allowedOrgs: undefined,
+      isPublic: false,
     });
   });
 
@@ -42,9 +43,9 @@ describe("the section registry", () => {
     expect(refusalCode(() => sectionOf({ [key]: value }))).toBe("config.invalid");
   });
 
-  test("refuses public registration, which this build does not have", () => {
+  test("opens pools that say nothing else to anybody", () => {
     const section = sectionOf({ allow_public_registration: true });
-    expect(refusalCode(() => settingsOf(section))).toBe("config.unsupported");
+    expect(settingsOf(section)).toMatchObject({ isPublic: true });
   });
 
   test.each([
