@@ -9,11 +9,17 @@ const LOOKING = ["admin", "operator", "auditor"] as const;
 
 /** Who may see warnings, and who may say that they were seen. */
 export const anomalyAccess: readonly RouteAccess[] = [
-  { method: "GET", path: "/api/v1/anomalies", access: LOOKING },
-  { method: "GET", path: "/api/v1/anomalies/:anomaly_id", access: LOOKING },
+  { method: "GET", path: "/api/v1/anomalies", access: LOOKING, reach: "installation" },
+  {
+    method: "GET",
+    path: "/api/v1/anomalies/:anomaly_id",
+    access: LOOKING,
+    reach: "installation",
+  },
   {
     method: "POST",
     path: "/api/v1/anomalies/:anomaly_id/acknowledge",
+    reach: "installation",
     access: ["admin", "operator"],
   },
 ];
