@@ -4,7 +4,7 @@ import { alarm, contextOf, take } from "./emit.ts";
 import { endEpoch, isEpochOver, knowsNextSet } from "./epoch-end.ts";
 import { checkDivergence } from "./execution.ts";
 import { forgetBody, pruneBlocks } from "./pruning.ts";
-import { observeCommit } from "./safety-rules.ts";
+import { observeCommit, provesCommit } from "./safety-rules.ts";
 import type { Replica } from "./state.ts";
 import type { Block, Cert } from "./types.ts";
 
@@ -15,7 +15,8 @@ const HISTORY_MAX = 256;
 
 /** Takes note of a commit certificate; the commit itself may have to wait for blocks. */
 export function noteCommit(replica: Replica, cert: Cert): void {
-  const { uncommitted, committed } = replica;
+  const { uncommitted, committed, durable } = replica;
+  if (!provesCommit(contextOf(replica), durable, cert)) return;
   const isOld = cert.height <= committed.header.height && !isEpochOver(replica);
   if (isOld) compareWithHistory(replica, cert);
   else if (uncommitted === null || compareRank(cert, uncommitted) > 0) replica.uncommitted = cert;

@@ -52,7 +52,9 @@ export interface Execution {
 
 /**
  * A message that is decoded, whose signatures hold (`isVerified`), from a peer whose channel is
- * authenticated, or from myself once the token of its Send was durable.
+ * authenticated, or from myself once the token of its Send was durable. One of another epoch
+ * (`epochOf`) cannot be verified and is given as it is: only its epoch is looked at. So what was
+ * verified, or was not, by another committee than that of the state has to be looked at again.
  */
 export interface Received {
   readonly type: "message";

@@ -191,6 +191,11 @@ export function observeCert(context: SafetyContext, durable: Durable, cert: Cert
   return grant(durable, { ...durable, highCert: higherOf(durable.highCert, cert) }, {});
 }
 
+/** Whether this commits its block, and all below it (§6.6): asked before anything is committed. */
+export function provesCommit(context: SafetyContext, durable: Durable, cert: Cert): boolean {
+  return cert.kind === "C" && cert.epoch === durable.epoch && isCertified(context, cert);
+}
+
 /** Takes note of a commit certificate (§6.6). The caller has checked what it commits. */
 export function observeCommit(context: SafetyContext, durable: Durable, cert: Cert): Decision {
   if (cert.kind !== "C") return refuse("wrong_kind");

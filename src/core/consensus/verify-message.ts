@@ -8,7 +8,8 @@ import type { Cert, TC } from "./types.ts";
  * Whether everything in a message that proves itself does: its signature, and every certificate in
  * any field (section 3). Nothing else may reach `step` (S8). Epoch proofs are checked where they are
  * applied, because each is checked by the epoch before it; blocks, batches and chunks are checked
- * against the hash by which they were asked for.
+ * against the hash by which they were asked for, and a payload against its header where it is used.
+ * What holds for one committee need not hold for the next: see `Received`.
  */
 export function isVerified(scheme: SigScheme, committee: Committee, message: Message): boolean {
   switch (message.type) {

@@ -32,6 +32,18 @@ describe("a commit (§6.6)", () => {
     expect(solo.replica.blocks.size).toBe(0);
   });
 
+  test("does not happen on a certificate that slipped past who should have verified it", () => {
+    const { solo, block } = prepared(2);
+    const cert = solo.certify(block(2), "C");
+    const forged = { ...cert, sigs: cert.sigs.toReversed() };
+    const from = solo.world.signer(solo.other(0)).publicKey;
+    solo.give({ type: "message", from, message: { type: "decide", cert: forged } });
+    expect(solo.did("commit")).toEqual([]);
+    expect(solo.replica.committed.header.height).toBe(0);
+    solo.hear({ type: "decide", cert });
+    expect(solo.did("commit")).toHaveLength(1);
+  });
+
   test("happens once per height, whatever comes again", () => {
     const { solo, block } = prepared(3);
     solo.hear({ type: "decide", cert: solo.certify(block(2), "C") });

@@ -19,6 +19,7 @@ import {
   observeTC,
   prepareVote,
   propose,
+  provesCommit,
   type SafetyContext,
   type SafetyRefusal,
   wish,
@@ -122,6 +123,11 @@ describe("a prepare vote", () => {
     const decision = granted(askVote({ justify: certAt(5) }));
     expect(decision.durable.lock).toBe(certAt(5));
     expect(decision.durable.highCert).toBe(certAt(6));
+  });
+
+  test("of a block on the lock in its other kind keeps the lock, as it is no higher", () => {
+    const justify = world.certify(blockAt(5), "C");
+    expect(granted(askVote({ justify })).durable.lock).toBe(certAt(5));
   });
 
   test("takes a commit certificate for a justify, and locks on it", () => {
@@ -256,6 +262,7 @@ describe("a record that breaks its promises", () => {
     ],
     ["a commit vote", () => askCommit({ durable: { commitCert: certAt(4) } })],
     ["a proposal", () => propose({ ...durable, lock: certAt(8) }, { view: 8, block: hashOf(9) })],
+    ["a wish for what is no view", () => wish(durable, Number.NaN)],
   ])("is our own mistake, not the ground for %s", (_, ask) => {
     expect(ask).toThrow(AssertionError);
   });
@@ -284,6 +291,22 @@ describe("a wish", () => {
     expect(granted(wish(durable, 8)).durable).toEqual({ ...durable, lastWishView: 8 });
     expect(granted(wish(durable, 6)).durable).toEqual(durable);
     expect(wish(durable, 5)).toEqual(refused("wished_higher"));
+  });
+});
+
+describe("a commit", () => {
+  const committed = world.certify(blockAt(8), "C");
+
+  test("is proven by a certificate of commit votes", () => {
+    expect(provesCommit(context, durable, committed)).toBe(true);
+  });
+
+  test.each<[string, Cert, Partial<Durable>]>([
+    ["one of prepare votes", certAt(8), {}],
+    ["one that no quorum has signed", { ...committed, block: rival.hash }, {}],
+    ["one of another epoch than the record's", committed, { epoch: 2 }],
+  ])("is not proven by %s", (_, cert, change) => {
+    expect(provesCommit(context, { ...durable, ...change }, cert)).toBe(false);
   });
 });
 
