@@ -12,23 +12,29 @@ import { bytesOf, encode } from "./wire.ts";
 export type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Sig) => boolean;
 
 /** Certificates a scheme remembers: each comes back as a justify, a lock, a commit. */
-const REMEMBERED_MAX = 1_024;
+const CERTS_REMEMBERED_MAX = 1_024;
+/** Signatures it remembers, of some ten views of a hundred validators. */
+const SIGS_REMEMBERED_MAX = 4_096;
 
 /**
  * One signature for each vote, and a bitmap that says whose (section 13). A certificate that held is
  * remembered by the hash of its bytes, signatures included, so it is checked once however it returns.
+ * So is each signature: where everybody gets all commit votes, everybody puts a commit certificate
+ * together from another quorum of them, and none of those costs a check.
  */
 export class Ed25519Scheme implements SigScheme {
   readonly #chainId: Hash;
   readonly #verify: Verify;
   readonly #certs: Remembered;
   readonly #tcs: Remembered;
+  readonly #sigs: Remembered;
 
   constructor(chainId: Hash, options: { verify?: Verify; rememberedMax?: number } = {}) {
     this.#chainId = chainId;
     this.#verify = options.verify ?? verifySignature;
-    this.#certs = new Remembered(options.rememberedMax ?? REMEMBERED_MAX);
-    this.#tcs = new Remembered(options.rememberedMax ?? REMEMBERED_MAX);
+    this.#certs = new Remembered(options.rememberedMax ?? CERTS_REMEMBERED_MAX);
+    this.#tcs = new Remembered(options.rememberedMax ?? CERTS_REMEMBERED_MAX);
+    this.#sigs = new Remembered(options.rememberedMax ?? SIGS_REMEMBERED_MAX);
   }
 
   verify(committee: Committee, signed: Signed): boolean {
@@ -62,7 +68,9 @@ export class Ed25519Scheme implements SigScheme {
   }
 
   #holds(key: PublicKey, digest: Uint8Array, sig: Sig): boolean {
-    return this.#verify(bytesOf(key), digest, sig);
+    const publicKey = bytesOf(key);
+    const id = toHex(sha256(publicKey, digest, sig));
+    return this.#sigs.holds(id, () => this.#verify(publicKey, digest, sig));
   }
 }
 

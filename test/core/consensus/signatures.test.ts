@@ -292,7 +292,33 @@ describe("Ed25519", () => {
     const wrong = { ...cert, sigs: replaced(cert.sigs, 1, flipped) };
     expect(world.scheme.verifyCert(world.committee, wrong)).toBe(false);
     expect(world.scheme.verifyCert(world.committee, wrong)).toBe(false);
-    expect(count.checks).toBe(2 * 2);
+    expect(count.checks).toBe(1 + 1 + 1); // The first one held, and is remembered.
+  });
+
+  test("does not check a vote again that returns in a certificate", () => {
+    const { world, count } = countingWorld();
+    const block = world.block(1, world.certified);
+    const ballot = { ...block.header, kind: "C", block: block.hash } as const;
+    for (const signer of [0, 1, 2, 3])
+      expect(world.scheme.verify(world.committee, world.vote(signer, ballot))).toBe(true);
+    expect(count.checks).toBe(4);
+    for (const quorum of [
+      [0, 1, 2],
+      [0, 2, 3],
+    ])
+      expect(world.scheme.verifyCert(world.committee, world.certify(block, "C", quorum))).toBe(
+        true,
+      );
+    expect(count.checks).toBe(4);
+  });
+
+  test("does not take a remembered signature for another vote, or from another", () => {
+    const { world } = countingWorld();
+    const block = world.block(1, world.certified);
+    const vote = world.vote(1, { ...block.header, kind: "P", block: block.hash });
+    expect(world.scheme.verify(world.committee, vote)).toBe(true);
+    for (const change of [{ kind: "C" }, { view: 2 }, { signer: 2 }, { sig: flipped(vote.sig) }])
+      expect(world.scheme.verify(world.committee, { ...vote, ...change } as Vote)).toBe(false);
   });
 
   test("does not take another signature of a remembered certificate on trust", () => {
