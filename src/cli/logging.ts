@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Configuration } from "@/kernel/config.ts";
 import { PoolError } from "@/std/errors.ts";
+import { scrub, spellings } from "@/std/scrub.ts";
 import { isJournal, PRIORITY, withPriority } from "./journal.ts";
 
 /** Lines that wait for a full disk; beyond that new ones are lost. */
@@ -14,15 +15,21 @@ const LEVEL_NAMES: Readonly<Record<number, string>> = {
   60: "FATAL",
 };
 
-const REDACTED = [
+/** Fields that are hidden as such, wherever they stand; what is in texts is scrubbed after it. */
+const SECRET_FIELDS = [
   "token",
   "secret",
   "password",
   "authorization",
+  "cookie",
   "privateKey",
-  "*.token",
-  "*.secret",
+  "privateKeyPem",
+  "refreshToken",
+  "seed",
 ];
+const REDACTED = ["", "*.", "*.*."].flatMap((depth) =>
+  SECRET_FIELDS.map((name) => `${depth}${name}`),
+);
 
 /** Where a log goes that is not kept in a file. */
 const STANDARD = { output: 1, error: 2 } as const;
@@ -39,12 +46,24 @@ export function openLog(
   const file = String(configuration.value("logging.file") ?? "");
   const descriptor = STANDARD[standard];
   const target = openTarget(file, descriptor);
+  const known = secretsOf(configuration);
   const forms = [
+    (line: string) => scrub(line, known),
     ...(configuration.value("logging.format") === "text" ? [asText] : []),
     ...(file === "" && isJournal(descriptor) ? [forJournal] : []),
   ];
-  const stream = forms.length === 0 ? target : shaped(target, forms);
-  return pino({ level, base: null, redact: REDACTED }, stream);
+  return pino({ level, base: null, redact: REDACTED }, shaped(target, forms));
+}
+
+/** What the configuration holds that looks like nothing: the password of the database. */
+function secretsOf(configuration: Configuration): string[] {
+  const values = configuration.keys
+    .filter(({ schema }) => schema["secret"])
+    .map(({ path }) => String(configuration.value(path) ?? ""));
+  const passwords = values
+    .filter((value) => URL.canParse(value))
+    .map((value) => decodeURIComponent(new URL(value).password));
+  return spellings(passwords);
 }
 
 /** A line of the log in another form; the JSON it was made from says what it is. */

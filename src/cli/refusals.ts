@@ -1,5 +1,6 @@
 import { isRefusal, type PoolError } from "@/std/errors.ts";
-import { complain } from "./journal.ts";
+import { scrub } from "@/std/scrub.ts";
+import { complain as say } from "./journal.ts";
 
 /**
  * What a command ends with (api.md, section 3). A supervisor starts again what ended with
@@ -13,6 +14,11 @@ export const EXIT = {
   checkFailed: 4,
   fault: 70,
 } as const;
+
+/** What a person or a journal reads; whatever a fault carries, no secret goes there. */
+function complain(text: string): void {
+  say(scrub(text));
+}
 
 /** The exit code of a refusal. */
 export function exitCodeOf(refusal: PoolError): number {

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { defineModule } from "@/kernel/module.ts";
 import type { Figure, Metrics } from "@/ports/metrics.ts";
+import { scrub } from "@/std/scrub.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -30,7 +31,7 @@ export function createMetrics(): Metrics {
       return (seconds) => histogram.observe(seconds);
     },
     async scrape(openMetrics) {
-      const text = await registry.metrics();
+      const text = scrub(await registry.metrics());
       if (!openMetrics) return { text, contentType: Registry.PROMETHEUS_CONTENT_TYPE };
       return { text: asOpenMetrics(text), contentType: Registry.OPENMETRICS_CONTENT_TYPE };
     },

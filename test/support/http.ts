@@ -5,7 +5,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 import type { AnyElysia } from "elysia";
-import pino from "pino";
+import pino, { type Logger } from "pino";
 import { TestClock } from "#test/support/clock.ts";
 import type { Caller, Role } from "@/core/caller.ts";
 import { Idempotency, idempotencyMigrations } from "@/drivers/http/idempotency.ts";
@@ -34,15 +34,21 @@ export interface Asked {
 /** Mounts what a test wants to try. */
 export type Mount = (server: HttpServer) => readonly [AnyElysia, readonly RouteAccess[]];
 
-/** An HTTP server with its own memory database and clock; `Authorization: Bearer <role>[:<name>]`. */
-export async function httpWith(...mounts: readonly Mount[]) {
+/**
+ * An HTTP server with its own memory database and clock, and a log of its own unless one is given;
+ * `Authorization: Bearer <role>[:<name>]`.
+ */
+export async function httpWith(...given: readonly (Mount | Logger)[]) {
+  const mounts = given.filter((one) => typeof one === "function");
+  const own = given.find((one) => typeof one !== "function");
   const clock = new TestClock();
   const database = openSqlite({ path: ":memory:", clock, onFailed: () => {} });
   await database.migrate(idempotencyMigrations);
   const lines: string[] = [];
   const faults: unknown[] = [];
   const refused: RequestRefused[] = [];
-  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  const write = (line: string) => void lines.push(line);
+  const log = own ?? pino({ level: "trace" }, { write });
   const listeners = new Listeners({
     log,
     address: "127.0.0.1",

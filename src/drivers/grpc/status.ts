@@ -2,6 +2,7 @@ import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild
 import { Metadata, status as Status } from "@grpc/grpc-js";
 import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "@/proto/refusal_pb.ts";
 import { type PoolError, REFUSALS, type RefusalDetails } from "@/std/errors.ts";
+import { scrub } from "@/std/scrub.ts";
 
 /** How grpc-js wants to be told that a call did not go well. */
 export interface StatusReply {
@@ -16,7 +17,7 @@ const DOMAIN = "galaxy-pool";
 export function statusOf(refusal: PoolError): StatusReply {
   const { kind, code, message, details } = refusal;
   const metadata = new Metadata();
-  const sentence = message.toWellFormed();
+  const sentence = scrub(message.toWellFormed());
   const info = create(ErrorInfoSchema, {
     reason: code,
     domain: DOMAIN,
@@ -54,5 +55,6 @@ function textsOf({ retryAfterSeconds: _, ...rest }: RefusalDetails): Record<stri
   const texts = Object.entries(rest).filter(([, value]) =>
     ["string", "number", "bigint", "boolean"].includes(typeof value),
   );
-  return Object.fromEntries(texts.map(([name, value]) => [name, String(value).toWellFormed()]));
+  const named = texts.map(([name, value]) => [name, String(value).toWellFormed()]);
+  return JSON.parse(scrub(JSON.stringify(Object.fromEntries(named))));
 }

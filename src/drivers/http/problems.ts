@@ -1,5 +1,6 @@
 import { NotFoundError, ParseError, ValidationError } from "elysia";
 import { isRefusal, PoolError, REFUSALS } from "@/std/errors.ts";
+import { scrub } from "@/std/scrub.ts";
 
 /** What went wrong in one place of a request. */
 interface InputFault {
@@ -83,7 +84,7 @@ export function problemResponse({ status, refusal, headers }: HttpRefusal, id: s
     ...(errors && { errors }),
   };
   const type = { "content-type": "application/problem+json" };
-  return new Response(JSON.stringify(problem, bigintAsText), {
+  return new Response(scrub(JSON.stringify(problem, bigintAsText)), {
     status,
     headers: { ...type, ...headers },
   });

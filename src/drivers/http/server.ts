@@ -331,7 +331,7 @@ export class HttpServer implements Http {
     });
   }
 
-  /** Never the query, a header or a body: secrets may stand there. */
+  /** The route as it was declared; never what was sent: secrets may stand in any of it. */
   #logRefusal(refused: {
     readonly id: string;
     readonly request: Request;
@@ -339,7 +339,8 @@ export class HttpServer implements Http {
     readonly refusal: HttpRefusal | undefined;
   }): void {
     const { id, request, thrown, refusal } = refused;
-    const about = { request: id, method: request.method, path: pathOf(request.url) };
+    const path = (this.#visits.get(request) ?? this.#attempts.get(request))?.row?.path;
+    const about = { request: id, method: request.method, path: path ?? "unlisted" };
     if (!refusal) {
       this.#options.log.error({ ...about, err: loggable(thrown) }, "a request met a fault of ours");
       return;
