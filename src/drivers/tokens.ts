@@ -12,7 +12,7 @@ declare module "@/kernel/module.ts" {
 
 const AUDIENCE = "galaxy-pool";
 const SKEW_SECONDS = 30;
-const TOKEN_LETTERS_MAX = 2_048;
+const TOKEN_LETTERS_MAX = 4_096;
 const KEYS_MAX = 16;
 
 type VerifyKey = Awaited<ReturnType<typeof importJWK>>;
@@ -46,7 +46,7 @@ export function createTokens(): Tokens {
         typ: "JWT",
         clockTolerance: SKEW_SECONDS,
         currentDate: new Date(nowMs),
-        requiredClaims: ["sub", "role", "jti", "sid", "node_key", "iat", "nbf", "exp"],
+        requiredClaims: ["sub", "role", "jti", "sid", "iat", "nbf", "exp"],
       };
       try {
         return claimsIn((await jwtVerify(token, find, options)).payload);
@@ -66,9 +66,13 @@ function sign(key: SigningKey, claims: AccessClaims): string {
     aud: AUDIENCE,
     sub: claims.subject,
     role: claims.role,
+    roles: claims.roles,
+    org: claims.org,
+    scopes: claims.scopes,
     jti: claims.id,
     sid: claims.login,
     node_key: claims.nodeKey,
+    gen: claims.generation,
     iat: issuedAt,
     nbf: issuedAt,
     exp: Math.floor(claims.expiresAtMs / 1000),
@@ -77,15 +81,16 @@ function sign(key: SigningKey, claims: AccessClaims): string {
   return `${said}.${base64url.encode(key.sign(utf8(said)))}`;
 }
 
+/** What the payload says to us; who may do what is asked of ourselves, never of the token. */
 function claimsIn(payload: JWTPayload): AccessClaims | undefined {
-  const { iss, sub, role, jti, sid, node_key: nodeKey, iat, exp } = payload;
-  const texts = [iss, sub, role, jti, sid, nodeKey];
+  const { iss, sub, role, jti, sid, node_key: nodeKey, gen, iat, exp } = payload;
+  const texts = [iss, sub, role, jti, sid, nodeKey ?? "", gen ?? ""];
   if (!texts.every((text) => typeof text === "string")) return undefined;
-  const [issuer = "", subject = "", roleName = "", id = "", login = "", key = ""] =
+  const [issuer = "", subject = "", roleName = "", id = "", login = "", key, generation] =
     texts as string[];
-  const issuedAtMs = Number(iat) * 1000;
-  const expiresAtMs = Number(exp) * 1000;
-  return { issuer, subject, role: roleName, id, login, nodeKey: key, issuedAtMs, expiresAtMs };
+  const times = { issuedAtMs: Number(iat) * 1000, expiresAtMs: Number(exp) * 1000 };
+  const bound = { ...(key ? { nodeKey: key } : {}), ...(generation ? { generation } : {}) };
+  return { issuer, subject, role: roleName, id, login, ...bound, ...times };
 }
 
 function jwkOf(publicKey: Uint8Array): PublicJwk {

@@ -4,14 +4,21 @@ import type { SigningKey } from "@/std/crypto.ts";
 export interface AccessClaims {
   /** The installation that issued it. */
   readonly issuer: string;
-  /** Whom it stands for: a node id. */
+  /** Whom it stands for: a node id, `user:<name>` or `key:<id>`. */
   readonly subject: string;
+  /** The first of its roles. */
   readonly role: string;
+  /** All of them, for people and keys. */
+  readonly roles?: readonly string[];
+  readonly org?: string;
+  readonly scopes?: readonly string[];
   readonly id: string;
   /** The login it came from; ending the login ends it. */
   readonly login: string;
-  /** The key the node signed in with, base32; another key ends it. */
-  readonly nodeKey: string;
+  /** The key a node signed in with, base32; another key ends it. */
+  readonly nodeKey?: string;
+  /** What changes with everything that ends a person's logins. */
+  readonly generation?: string;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }

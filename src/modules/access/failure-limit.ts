@@ -34,6 +34,13 @@ export class FailureLimit {
     if (leftMs > 0) throw blocked(Math.ceil(leftMs / 1000));
   }
 
+  /** How many failures from an address count at this moment. */
+  recent(address: string): number {
+    const since = this.#clock.monotonic() - this.#terms.windowMs;
+    const atMs = this.#failures.get(networkOf(address))?.atMs ?? [];
+    return atMs.filter((at) => at > since).length;
+  }
+
   /** Counts a failure; true when the address becomes blocked by it. */
   failed(address: string): boolean {
     const now = this.#clock.monotonic();
@@ -64,7 +71,8 @@ export class FailureLimit {
   }
 }
 
-function blocked(retryAfterSeconds: number): PoolError {
+/** The refusal of whoever has failed too often. */
+export function blocked(retryAfterSeconds: number): PoolError {
   return new PoolError(
     "exhausted",
     "access.blocked",

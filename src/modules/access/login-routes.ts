@@ -11,12 +11,28 @@ import type { Access } from "./service.ts";
 export const loginRoutesAccess: readonly RouteAccess[] = [
   { method: "POST", path: "/api/v1/auth/challenge", access: "anyone" },
   { method: "POST", path: "/api/v1/auth/token", access: "anyone" },
+  { method: "POST", path: "/api/v1/auth/password", access: "anyone" },
   { method: "POST", path: "/api/v1/auth/refresh", access: "anyone" },
   { method: "POST", path: "/api/v1/auth/revoke", access: "anyone" },
   { method: "GET", path: "/.well-known/jwks.json", access: "anyone" },
 ];
 
 const NodeField = t.String({ minLength: 1, maxLength: 64, description: "Which node signs in." });
+const SignedNonce = t.Object({
+  node_id: NodeField,
+  nonce: t.String({ maxLength: 128 }),
+  signature: t.String({
+    maxLength: 128,
+    description:
+      'Ed25519, base64, over "gp-login-v1" | installation id | nonce | expiry in ms, u64.',
+  }),
+});
+const proofFields = {
+  user: t.String({ minLength: 1, maxLength: 64, description: "Who signs in." }),
+  password: t.String({ minLength: 1, maxLength: 512 }),
+};
+const PasswordProof = t.Object(proofFields);
+const KeyProof = t.Object({ api_key: t.String({ minLength: 1, maxLength: 64 }) });
 const RefreshBody = t.Object({ refresh_token: t.String({ minLength: 1, maxLength: 128 }) });
 const GrantView = t.Object({
   access_token: t.String(),
@@ -34,7 +50,7 @@ const Jwk = t.Object({
   x: t.String(),
 });
 
-/** How nodes sign in over HTTP, and the keys by which others verify what they get. */
+/** How nodes, people and keys sign in over HTTP, and the keys by which others verify what they get. */
 export const loginRoutes = (
   access: Access,
   { http, authority, tokens }: { http: Http; authority: Authority; tokens: Tokens },
@@ -58,22 +74,43 @@ export const loginRoutes = (
     .post(
       "/api/v1/auth/token",
       async ({ request, body, set }) => {
-        const answer = { nonce: bytesOf(body.nonce), signature: bytesOf(body.signature) };
         set.headers["cache-control"] = "no-store";
-        return viewOf(await access.login(http.addressOf(request), body.node_id, answer));
+        const address = http.addressOf(request);
+        if ("user" in body) return viewOf(await access.loginWithPassword(address, body));
+        if ("api_key" in body) return viewOf(await access.loginWithKey(address, body.api_key));
+        const answer = { nonce: bytesOf(body.nonce), signature: bytesOf(body.signature) };
+        return viewOf(await access.login(address, body.node_id, answer));
+      },
+      {
+        body: t.Union([SignedNonce, PasswordProof, KeyProof], {
+          description: "A signed nonce, a user and password, or an API key.",
+        }),
+        response: GrantView,
+        detail: {
+          summary: "Sign in with a signed nonce, a password or an API key",
+          description:
+            "Who fails too often is kept out by address (429, Retry-After); nobody is locked out by name.",
+        },
+      },
+    )
+    .post(
+      "/api/v1/auth/password",
+      async ({ request, body, set }) => {
+        const { new_password: chosen, ...proof } = body;
+        await access.choosePassword(http.addressOf(request), proof, chosen);
+        set.status = 204;
       },
       {
         body: t.Object({
-          node_id: NodeField,
-          nonce: t.String({ maxLength: 128 }),
-          signature: t.String({
-            maxLength: 128,
-            description:
-              'Ed25519, base64, over "gp-login-v1" | installation id | nonce | expiry in ms, u64.',
-          }),
+          ...proofFields,
+          new_password: t.String({ minLength: 1, maxLength: 512, description: "The next one." }),
         }),
-        response: GrantView,
-        detail: { summary: "Sign in with a signed nonce" },
+        response: { 204: t.Void() },
+        detail: {
+          summary: "Choose one's own password",
+          description:
+            "With the password before it, or one made by an admin. Every login of the person ends.",
+        },
       },
     )
     .post(

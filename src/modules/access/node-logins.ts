@@ -19,9 +19,6 @@ import { badCredentials } from "./refusals.ts";
 const MINUTE_MS = 60_000;
 const ACCESS_MS = 15 * MINUTE_MS;
 const REFRESH_MS = 12 * 60 * MINUTE_MS;
-/** For how long a verified token is believed without verifying it again. */
-const BELIEVED_MS = 5_000;
-const BELIEVED_MAX = 2_000;
 const REFRESH_SHAPE = /^gpr_[a-z2-7]{26}$/;
 
 /** What a node gets for a good answer. */
@@ -43,11 +40,6 @@ export interface NodeLoginParts {
   readonly findNode: (id: NodeId) => Node | undefined;
 }
 
-interface Believed {
-  readonly claims: AccessClaims;
-  readonly untilMs: number;
-}
-
 interface Login {
   readonly id: string;
   readonly node: Node;
@@ -57,7 +49,6 @@ interface Login {
 export class NodeLogins {
   readonly #parts: NodeLoginParts;
   readonly #challenges: Challenges;
-  readonly #believed = new Map<string, Believed>();
   /** Logins ended lately, with the time after which none of their access tokens lives. */
   readonly #ended = new Map<string, number>();
 
@@ -126,31 +117,14 @@ export class NodeLogins {
       await this.#end(row.login, nodeCaller(row.node as NodeId), "login.ended");
   }
 
-  /** Whom an access token stands for now; refuses bad ones and nodes that were suspended or removed. */
-  async callerOf(token: string): Promise<Caller> {
-    const claims = this.#believedClaims(token) ?? (await this.#verifiedClaims(token));
+  /** Whom an access token stands for now; refuses nodes that were suspended or removed. */
+  callerOf(claims: AccessClaims): Caller {
+    if (claims.role !== "node" || !isId(claims.subject)) throw badCredentials();
     const node = this.#parts.findNode(claims.subject as NodeId);
     if (!node || this.#ended.has(claims.login)) throw badCredentials();
     if (claims.nodeKey !== toBase32(node.publicKey)) throw badCredentials();
     requireWelcome(node);
     return nodeCaller(node.id);
-  }
-
-  #believedClaims(token: string): AccessClaims | undefined {
-    const believed = this.#believed.get(token);
-    if (!believed || this.#parts.clock.monotonic() >= believed.untilMs) return undefined;
-    return this.#now() < believed.claims.expiresAtMs ? believed.claims : undefined;
-  }
-
-  async #verifiedClaims(token: string): Promise<AccessClaims> {
-    const { authority, tokens, clock } = this.#parts;
-    const keys = authority.jwtKeys().map(({ publicKey }) => publicKey);
-    const expected = { issuer: authority.installationId, nowMs: this.#now() };
-    const claims = await tokens.verify(token, keys, expected);
-    if (claims?.role !== "node" || !isId(claims.subject)) throw badCredentials();
-    if (this.#believed.size >= BELIEVED_MAX) this.#believed.clear();
-    this.#believed.set(token, { claims, untilMs: clock.monotonic() + BELIEVED_MS });
-    return claims;
   }
 
   async #grant(login: Login, action: string, before: readonly Write[]): Promise<Grant> {

@@ -13,6 +13,7 @@ import type { Random } from "@/ports/random.ts";
 import type { Tokens } from "@/ports/tokens.ts";
 import { sameBytes } from "@/std/bytes.ts";
 import { isRefusal } from "@/std/errors.ts";
+import { AccessTokens } from "./access-tokens.ts";
 import { Enrolment, type EnrolmentRequest } from "./enrolment.ts";
 import { FailureLimit, type FailureTerms } from "./failure-limit.ts";
 import type { Enrolled } from "./issuing.ts";
@@ -21,6 +22,8 @@ import { NodeKeys } from "./node-keys.ts";
 import { type Grant, NodeLogins } from "./node-logins.ts";
 import { OperatorToken } from "./operator-token.ts";
 import type { People } from "./people/people.ts";
+import type { PersonLogins } from "./people/person-logins.ts";
+import type { Proof } from "./people/sign-in.ts";
 import type { PoolTime } from "./pool-time.ts";
 import { badCredentials, certificateRefused } from "./refusals.ts";
 import { Renewal, type RenewalRequest } from "./renewal.ts";
@@ -47,7 +50,7 @@ export interface AccessParts {
 /** One kind of credential a request may carry; the first that recognises it decides. */
 interface CredentialKind {
   recognises(secret: string): boolean;
-  callerOf(secret: string): Caller | undefined | Promise<Caller>;
+  callerOf(secret: string): Caller | undefined | Promise<Caller | undefined>;
 }
 
 /** Says who calls, and lets machines in that prove they may. */
@@ -56,6 +59,7 @@ export class Access {
   readonly #parts: AccessParts;
   readonly #operator: OperatorToken;
   readonly #logins: NodeLogins;
+  readonly #accessTokens: AccessTokens;
   readonly #keys: NodeKeys;
   readonly #enrolment: Enrolment;
   readonly #renewal: Renewal;
@@ -79,7 +83,12 @@ export class Access {
     this.#renewal = new Renewal(issuing);
     this.#enrolmentLimit = new FailureLimit(clock, parts.limits);
     this.#loginLimit = new FailureLimit(clock, parts.limits);
-    this.#kinds = [this.#operator, parts.people.keys, nodeTokens(this.#logins)];
+    this.#accessTokens = new AccessTokens(parts);
+    this.#kinds = [
+      this.#operator,
+      parts.people.keys,
+      accessTokens((token) => this.#callerOfToken(token)),
+    ];
   }
 
   /** What must be known before the first request: logins that were ended lately. */
@@ -143,14 +152,31 @@ export class Access {
     return this.#limited(this.#loginLimit, address, login);
   }
 
+  /** Tokens for a password. */
+  async loginWithPassword(address: string, proof: Proof): Promise<Grant> {
+    const { signIn, logins } = this.#parts.people;
+    return logins.begin(await signIn.prove(address, proof));
+  }
+
+  /** Tokens for an API key. */
+  async loginWithKey(address: string, text: string): Promise<Grant> {
+    const { signIn, logins } = this.#parts.people;
+    return logins.beginWithKey(await signIn.proveKey(address, text));
+  }
+
+  /** Another password, for the one before. */
+  choosePassword(address: string, proof: Proof, chosen: string): Promise<void> {
+    return this.#parts.people.signIn.choose(address, proof, chosen);
+  }
+
   /** The next tokens of a login. */
   refresh(address: string, token: string): Promise<Grant> {
-    return this.#limited(this.#loginLimit, address, () => this.#logins.refresh(token));
+    return this.#limited(this.#loginLimit, address, () => this.#loginsOf(token).refresh(token));
   }
 
   /** Ends a login. */
   revoke(token: string): Promise<void> {
-    return this.#logins.revoke(token);
+    return this.#loginsOf(token).revoke(token);
   }
 
   /** When a node last changed its key, if it ever did: payouts wait a day after it. */
@@ -169,7 +195,23 @@ export class Access {
 
   /** How many addresses are kept out because too much from them has failed. */
   blockedCount(): number {
-    return this.#enrolmentLimit.blockedCount() + this.#loginLimit.blockedCount();
+    return (
+      this.#enrolmentLimit.blockedCount() +
+      this.#loginLimit.blockedCount() +
+      this.#parts.people.signIn.blockedCount()
+    );
+  }
+
+  #loginsOf(refreshToken: string): NodeLogins | PersonLogins {
+    const { logins } = this.#parts.people;
+    return logins.recognises(refreshToken) ? logins : this.#logins;
+  }
+
+  /** Nodes are named by an id, people and keys by a kind before theirs. */
+  async #callerOfToken(token: string): Promise<Caller | undefined> {
+    const claims = await this.#accessTokens.claimsIn(token);
+    if (claims.subject.includes(":")) return this.#parts.people.logins.callerOf(claims);
+    return this.#logins.callerOf(claims);
   }
 
   async #limited<T>(limit: FailureLimit, address: string, act: () => Promise<T>): Promise<T> {
@@ -192,12 +234,9 @@ export interface LoginAnswer {
   readonly signature: Uint8Array;
 }
 
-/** Access tokens of nodes; they come last, for they have no prefix of their own. */
-function nodeTokens(logins: NodeLogins): CredentialKind {
-  return {
-    recognises: (secret) => secret.split(".").length === 3,
-    callerOf: (secret) => logins.callerOf(secret),
-  };
+/** Access tokens; they come last, for they have no prefix of their own. */
+function accessTokens(callerOf: (token: string) => Promise<Caller | undefined>): CredentialKind {
+  return { recognises: (secret) => secret.split(".").length === 3, callerOf };
 }
 
 /** The credential of a request: a bearer token, else an API key. */

@@ -63,6 +63,14 @@ export const PEOPLE_TERMS: PeopleTerms = {
   hashesAtOnce: 2,
   hashesWaitingMax: 64,
   oneTimeMs: 72 * HOUR_MS,
+  accessMs: HOUR_MS / 4,
+  refreshMs: 12 * HOUR_MS,
+  login: {
+    burst: { failuresMax: 5, windowMs: 30_000, blockMs: HOUR_MS / 6 },
+    day: { failuresMax: 100, windowMs: DAY_MS, blockMs: DAY_MS },
+    inRow: { failuresMax: 10, blockMs: HOUR_MS },
+    addressesMax: 1_000,
+  },
 };
 const PASSWORD_WORK = { memoryKib: 64, passes: 2 };
 
@@ -104,16 +112,31 @@ async function startParts({ database, files, clock, lines }: Place) {
   };
   const registry = await Registry.open({ ...parts, events: new Events(log), settings });
   const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };
+  const passwords = countingPasswords();
   const people = new People({
     ...parts,
-    passwords: createPasswords(PASSWORD_WORK),
+    passwords,
     terms: PEOPLE_TERMS,
     areas: () => new Set(AREAS),
   });
   await people.load();
   const access = new Access({ ...parts, registry, people, limits });
   await access.load();
-  return { ...parts, registry, people, access, operatorToken };
+  return { ...parts, registry, people, passwords, access, operatorToken };
+}
+
+/** The real hashes, and how many passwords were compared with one. */
+function countingPasswords() {
+  const real = createPasswords(PASSWORD_WORK);
+  const passwords = {
+    verified: 0,
+    hash: real.hash,
+    verify(password: string, hash: string) {
+      passwords.verified += 1;
+      return real.verify(password, hash);
+    },
+  };
+  return passwords;
 }
 
 function serve({ log, database, clock, access, people, authority, ...others }: Parts): HttpServer {
@@ -200,6 +223,11 @@ export class AccessWorld {
 
   get people(): People {
     return this.#parts.people;
+  }
+
+  /** How many passwords were compared with a hash so far. */
+  get verified(): number {
+    return this.#parts.passwords.verified;
   }
 
   get operatorToken(): string {

@@ -7,15 +7,15 @@ export interface HashTerms {
 }
 
 interface Waiting {
-  readonly failures: number;
+  readonly rank: number;
   readonly go: () => void;
   readonly giveUp: (why: Error) => void;
 }
 
 /**
- * Slow hashes take memory, so few are made at once and a bounded number waits. Who comes from an
- * address with fewer failures goes first, and a full queue drops who has the most: a flood of guesses
- * does not keep people out.
+ * Slow hashes take memory, so few are made at once and a bounded number waits. Who has
+ * the lower rank goes first, and a full queue drops who has the highest: a flood of guesses does not
+ * keep people out.
  */
 export class HashQueue {
   readonly #terms: HashTerms;
@@ -26,10 +26,10 @@ export class HashQueue {
     this.#terms = terms;
   }
 
-  /** Runs once there is room; refused (`access.busy`) when others with fewer failures fill the queue. */
-  async run<Value>(failures: number, hash: () => Promise<Value>): Promise<Value> {
+  /** Runs once there is room; refused (`access.busy`) when others of no higher rank fill the queue. */
+  async run<Value>(rank: number, hash: () => Promise<Value>): Promise<Value> {
     if (this.#running < this.#terms.atOnce) this.#running += 1;
-    else await this.#room(failures);
+    else await this.#room(rank);
     try {
       return await hash();
     } finally {
@@ -40,11 +40,11 @@ export class HashQueue {
   }
 
   /** Whoever ends hands its place over. */
-  #room(failures: number): Promise<void> {
+  #room(rank: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const found = this.#waiting.findIndex((other) => other.failures > failures);
+    const found = this.#waiting.findIndex((other) => other.rank > rank);
     const at = found < 0 ? this.#waiting.length : found;
-    this.#waiting.splice(at, 0, { failures, go: resolve, giveUp: reject });
+    this.#waiting.splice(at, 0, { rank, go: resolve, giveUp: reject });
     if (this.#waiting.length > this.#terms.waitingMax) this.#waiting.pop()?.giveUp(signInBusy());
     return promise;
   }

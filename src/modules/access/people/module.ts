@@ -17,10 +17,36 @@ const FLUSHED_EVERY_MS = HOUR_MS / 6;
 /** People and API keys. */
 export const people = defineModule({
   name: "people",
-  needs: ["database", "clock", "random", "passwords", "http", "audit"],
+  needs: ["database", "clock", "random", "passwords", "tokens", "http", "audit", "authority"],
   provides: "people",
-  config: (t) =>
-    t.Object({
+  config: (t) => {
+    const count = (usual: number, description: string) =>
+      t.Integer({ default: usual, minimum: 1, maximum: 10_000, description });
+    const seconds = (usual: number, maximum: number, description: string) =>
+      t.Integer({ default: usual, minimum: 1, maximum, duration: true, description });
+    return t.Object({
+      access_token_seconds: seconds(
+        900,
+        3_600,
+        "How long an access token of a person or key lives.",
+      ),
+      refresh_token_seconds: seconds(43_200, 2_592_000, "How long a refresh token lives."),
+      burst_failures: count(
+        5,
+        "Failed sign-ins from one address within burst_seconds that block it.",
+      ),
+      burst_seconds: seconds(30, 3_600, "Within which time these failures count."),
+      burst_block_seconds: seconds(600, 86_400, "How long an address is blocked after them."),
+      day_failures: count(100, "Failed sign-ins from one address within a day that block it."),
+      day_block_seconds: seconds(86_400, 604_800, "How long an address is blocked after them."),
+      user_failures: count(10, "Failures in a row of one user from one address that block both."),
+      user_block_seconds: seconds(3_600, 86_400, "How long that user is blocked from there alone."),
+      addresses_max: t.Integer({
+        default: 10_000,
+        minimum: 100,
+        maximum: 1_000_000,
+        description: "How many addresses that failed are remembered; the oldest are forgotten.",
+      }),
       users_max: t.Integer({
         default: 1_000,
         minimum: 1,
@@ -51,7 +77,8 @@ export const people = defineModule({
         maximum: 720,
         description: "How long a password made for somebody may be used to choose an own one.",
       }),
-    }),
+    });
+  },
   async start(services, { config, log, defer }) {
     const { database, clock, http } = services;
     await database.migrate(PEOPLE_MIGRATIONS);
@@ -63,6 +90,25 @@ export const people = defineModule({
         hashesAtOnce: config.hashes_at_once,
         hashesWaitingMax: config.hashes_waiting_max,
         oneTimeMs: config.one_time_password_hours * HOUR_MS,
+        accessMs: config.access_token_seconds * 1000,
+        refreshMs: config.refresh_token_seconds * 1000,
+        login: {
+          burst: {
+            failuresMax: config.burst_failures,
+            windowMs: config.burst_seconds * 1000,
+            blockMs: config.burst_block_seconds * 1000,
+          },
+          day: {
+            failuresMax: config.day_failures,
+            windowMs: 24 * HOUR_MS,
+            blockMs: config.day_block_seconds * 1000,
+          },
+          inRow: {
+            failuresMax: config.user_failures,
+            blockMs: config.user_block_seconds * 1000,
+          },
+          addressesMax: config.addresses_max,
+        },
       },
       areas: () => new Set(http.permissions().map(({ path }) => areaOf(path))),
     });

@@ -1,11 +1,16 @@
 import type { Audit } from "@/modules/audit/service.ts";
+import type { Authority } from "@/modules/certificates/service.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Database } from "@/ports/database.ts";
 import type { Passwords } from "@/ports/passwords.ts";
 import type { Random } from "@/ports/random.ts";
+import type { Tokens } from "@/ports/tokens.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { HashQueue } from "./hash-queue.ts";
+import { LoginLimit, type LoginTerms } from "./login-limit.ts";
+import { PersonLogins } from "./person-logins.ts";
 import { Persons } from "./persons.ts";
+import { SignIn } from "./sign-in.ts";
 
 /** The figures people and keys are kept by. */
 export interface PeopleTerms {
@@ -14,6 +19,9 @@ export interface PeopleTerms {
   readonly hashesAtOnce: number;
   readonly hashesWaitingMax: number;
   readonly oneTimeMs: number;
+  readonly accessMs: number;
+  readonly refreshMs: number;
+  readonly login: LoginTerms;
 }
 
 /** What people and keys work with. */
@@ -23,6 +31,8 @@ export interface PeopleParts {
   readonly random: Random;
   readonly audit: Audit;
   readonly passwords: Passwords;
+  readonly authority: Authority;
+  readonly tokens: Tokens;
   readonly terms: PeopleTerms;
   readonly areas: () => ReadonlySet<string>;
 }
@@ -31,6 +41,8 @@ export interface PeopleParts {
 export class People {
   readonly persons: Persons;
   readonly keys: ApiKeys;
+  readonly signIn: SignIn;
+  readonly logins: PersonLogins;
   readonly nowMs: () => number;
 
   constructor(parts: PeopleParts) {
@@ -48,11 +60,16 @@ export class People {
       hashes,
       endKeysOf: (maker) => this.keys.endKeysOf(maker),
     });
+    const both = { persons: this.persons, keys: this.keys };
+    const limit = new LoginLimit(clock, terms.login);
+    this.signIn = new SignIn({ ...parts, ...both, hashes, limit });
+    this.logins = new PersonLogins({ ...parts, ...terms, ...both });
   }
 
   /** Reads who there is. */
   async load(): Promise<void> {
     await this.persons.load();
     await this.keys.load();
+    await this.logins.load();
   }
 }

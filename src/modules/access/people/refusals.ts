@@ -69,3 +69,11 @@ export const signInBusy = () =>
     "Too many people are signing in at this moment. Try again in a few seconds.",
     { retryAfterSeconds: 3 },
   );
+
+/** The right password, but one that is only good for choosing another. */
+export const passwordOneTime = () =>
+  new PoolError(
+    "denied",
+    "user.password_one_time",
+    "This password is good for one thing: choosing your own. Do that first (galaxy-pool user password), then sign in.",
+  );
