@@ -2,13 +2,13 @@ const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 /** Bytes as lower-case hexadecimal text. */
 export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+  return bytes.toHex();
 }
 
 /** Bytes of hexadecimal text, or undefined when it is not hexadecimal text. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
-  return Uint8Array.from(Buffer.from(text, "hex"));
+  return Uint8Array.fromHex(text);
 }
 
 /** Bytes as lower-case base32 (RFC 4648) without padding. */

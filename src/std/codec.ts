@@ -34,6 +34,10 @@ export class Writer {
 
   /** An unsigned integer of 64 bits that fits a safe integer, or a bigint. */
   u64(value: number | bigint): this {
+    if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+      this.#put(Math.floor(value / UNIT32), 4);
+      return this.#put(value >>> 0, 4);
+    }
     const whole = BigInt.asUintN(64, BigInt(value));
     this.#put(Number(whole >> 32n), 4);
     return this.#put(Number(whole & 0xffffffffn), 4);

@@ -1,12 +1,13 @@
 import {
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
+  hash,
   type KeyObject,
   sign as nodeSign,
   verify as nodeVerify,
 } from "node:crypto";
+import { concat } from "./bytes.ts";
 import { isWeakKey } from "./weak-key.ts";
 
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
@@ -17,9 +18,8 @@ const verifyKeys = new Map<string, KeyObject>();
 
 /** SHA-256 over all parts in order. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
+  const [whole = new Uint8Array(0)] = parts.length === 1 ? parts : [concat(...parts)];
+  return new Uint8Array(hash("sha256", whole, "buffer"));
 }
 
 /** HMAC-SHA-256 over all parts in order. */
