@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { type BatchSum, commandOf, termsOf } from "#test/sim/consensus/batch.ts";
 import { theCore } from "#test/sim/consensus/core.ts";
 import { runOnAllCores } from "#test/sim/consensus/crew.ts";
+import { figuresOf } from "#test/sim/consensus/figures.ts";
 import { mutantCore } from "#test/sim/consensus/mutant-core.ts";
 import { MUTANTS } from "#test/sim/consensus/mutants.ts";
 import { reportOf } from "#test/sim/consensus/report.ts";
@@ -51,13 +52,7 @@ async function simulate(): Promise<number> {
   );
   if (process.stderr.isTTY) process.stderr.write("\n");
   for (const report of sum.reports) console.log(`${report}\n`);
-  if (sum.failed.length > 0) console.log(`seeds that failed: ${sum.failed.join(" ")}`);
-  const { commits, restarts, lost, timeouts, evidence } = sum.tally;
-  console.log(
-    `${commits} commits, ${restarts} restarts, ${lost} messages lost, ${timeouts} wishes, ` +
-      `${evidence} offences shown; the slowest recovery took ${(sum.recovery * 100).toFixed(0)} % of its time`,
-  );
-  console.log(`${sum.seeds} seeds, ${sum.tally.events} events, ${sum.violations} violations`);
+  for (const line of figuresOf(sum, (performance.now() - from) / 1_000)) console.log(line);
   return sum.violations > 0 ? VIOLATED : 0;
 }
 

@@ -8,7 +8,7 @@ import { SIG_BYTES } from "@/core/consensus/codec.ts";
 import type { Statement } from "@/core/consensus/digest.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Signed, Signer, SigScheme } from "@/core/consensus/signatures.ts";
-import type { Cert, PublicKey, Sig, TC, Vote } from "@/core/consensus/types.ts";
+import type { Ballot, Cert, PublicKey, Sig, TC, Vote } from "@/core/consensus/types.ts";
 import { sameBytes } from "@/std/bytes.ts";
 
 /**
@@ -21,21 +21,22 @@ import { sameBytes } from "@/std/bytes.ts";
  */
 export class SymbolicSignatures implements SigScheme {
   readonly #entries: Entry[] = [];
-  readonly #byKey = new Map<PublicKey, Map<string, Entry>>();
+  /** What each key has signed, by a number that is in it. */
+  readonly #byKey = new Map<PublicKey, Map<number, Entry[]>>();
   /** Values never change, so one that held goes on holding. */
-  readonly #held = new WeakMap<Cert | TC, Committee>();
+  readonly #held = new WeakMap<Cert | TC | Signed, Committee>();
 
   /** Hands out the pen of a key: the only way to a signature. */
   signer(publicKey: PublicKey): Signer {
-    const written = this.#byKey.get(publicKey) ?? new Map<string, Entry>();
+    const written = this.#byKey.get(publicKey) ?? new Map<number, Entry[]>();
     this.#byKey.set(publicKey, written);
     return {
       publicKey,
       sign: (statement) => {
-        const said = wordsOf(statement);
-        const entry = written.get(said) ?? this.#write(publicKey, said);
-        written.set(said, entry);
-        return entry.sig;
+        const entries = written.get(numberOf(statement)) ?? [];
+        written.set(numberOf(statement), entries);
+        const known = entries.find(({ said }) => isSame(said, statement));
+        return (known ?? this.#write(publicKey, statement, entries)).sig;
       },
     };
   }
@@ -46,14 +47,17 @@ export class SymbolicSignatures implements SigScheme {
   }
 
   verify(committee: Committee, signed: Signed): boolean {
+    if (this.#held.get(signed) === committee) return true;
     const key = committee.validators[signed.signer];
-    return signed.epoch === committee.epoch && this.#holds(key, wordsOf(signed), signed.sig);
+    const holds = signed.epoch === committee.epoch && this.#holds(key, signed, signed.sig);
+    if (holds) this.#held.set(signed, committee);
+    return holds;
   }
 
   verifyCert(committee: Committee, cert: Cert): boolean {
     if (this.#held.get(cert) === committee) return true;
     if (!isWellFormed(committee, cert)) return false;
-    const said = wordsOf({ type: "vote", ...cert });
+    const said: Statement = { type: "vote", ...cert };
     const holds = signersOf(cert.bitmap).every((signer, at) =>
       this.#holds(committee.validators[signer], said, cert.sigs[at]),
     );
@@ -75,23 +79,24 @@ export class SymbolicSignatures implements SigScheme {
     return combineVotes(committee, votes);
   }
 
-  #holds(key: PublicKey | undefined, said: string, sig: Sig | undefined): boolean {
+  #holds(key: PublicKey | undefined, said: Statement, sig: Sig | undefined): boolean {
     if (sig === undefined || sig.length !== SIG_BYTES) return false;
     const entry = this.#entries[numberIn(sig)];
-    if (entry === undefined || entry.key !== key || entry.said !== said) return false;
+    if (entry === undefined || entry.key !== key || !isSame(entry.said, said)) return false;
     return entry.sig === sig || sameBytes(entry.sig, sig);
   }
 
-  #write(key: PublicKey, said: string): Entry {
+  #write(key: PublicKey, said: Statement, beside: Entry[]): Entry {
     const entry = { key, said, sig: sigOf(this.#entries.length) };
     this.#entries.push(entry);
+    beside.push(entry);
     return entry;
   }
 }
 
 interface Entry {
   readonly key: PublicKey;
-  readonly said: string;
+  readonly said: Statement;
   readonly sig: Sig;
 }
 
@@ -107,18 +112,30 @@ function numberIn(sig: Sig): number {
   return number;
 }
 
-/** What stands for the digest: everything that would have been hashed, as text. */
-function wordsOf(said: Statement): string {
-  switch (said.type) {
-    case "vote": {
-      const { kind, epoch, view, block, height, justifyView } = said;
-      return `${kind} ${epoch} ${view} ${height} ${justifyView} ${block}`;
-    }
-    case "wish":
-      return `wish ${said.epoch} ${said.wishView}`;
-    case "proposed":
-      return `proposed ${said.epoch} ${said.view} ${said.block}`;
-    case "state_vote":
-      return `state ${said.epoch} ${said.height} ${said.root}`;
-  }
+function numberOf(said: Statement): number {
+  if (said.type === "wish") return said.wishView;
+  return said.type === "state_vote" ? said.height : said.view;
+}
+
+/** What stands for the digest: two statements are the same when all that would be hashed is the same. */
+function isSame(a: Statement, b: Statement): boolean {
+  if (a.type === "vote") return b.type === "vote" && isSameVote(a, b);
+  if (a.type === "wish")
+    return b.type === "wish" && a.epoch === b.epoch && a.wishView === b.wishView;
+  if (a.type === "proposed")
+    return b.type === "proposed" && a.epoch === b.epoch && a.view === b.view && a.block === b.block;
+  return (
+    b.type === "state_vote" && a.epoch === b.epoch && a.height === b.height && a.root === b.root
+  );
+}
+
+function isSameVote(a: Ballot, b: Ballot): boolean {
+  return (
+    a.kind === b.kind &&
+    a.epoch === b.epoch &&
+    a.view === b.view &&
+    a.height === b.height &&
+    a.justifyView === b.justifyView &&
+    a.block === b.block
+  );
 }

@@ -1,3 +1,4 @@
+import { isSameBallot } from "@/core/consensus/certificates.ts";
 import type { Statement } from "@/core/consensus/digest.ts";
 import { type Committee, quorumOf } from "@/core/consensus/quorum.ts";
 import type { Ballot, Cert, Hash, Header, PublicKey, TC } from "@/core/consensus/types.ts";
@@ -17,10 +18,12 @@ interface Certified {
 
 interface EpochBallots {
   readonly committee: Committee;
-  readonly counts: Map<string, Count>;
+  /** By view. */
+  readonly counts: Map<number, Count[]>;
   readonly prepared: Map<number, Hash>;
   readonly committed: Certified[];
-  readonly wishes: Set<string>;
+  /** Of each signer. */
+  readonly wishes: Map<number, Set<number>>;
 }
 
 /**
@@ -53,7 +56,7 @@ export class Ballots {
       counts: new Map(),
       prepared: new Map([[0, committee.genesis]]),
       committed: [{ view: 0, block: committee.genesis }],
-      wishes: new Set(),
+      wishes: new Map(),
     });
   }
 
@@ -66,16 +69,22 @@ export class Ballots {
     const epoch = this.#epochs.get(statement.epoch);
     const signer = epoch?.committee.validators.indexOf(key) ?? -1;
     if (!epoch || signer < 0) return;
-    if (statement.type === "wish") epoch.wishes.add(`${signer} ${statement.wishView}`);
-    else this.#count(epoch, signer, statement);
+    if (statement.type === "vote") this.#count(epoch, signer, statement);
+    else this.#wish(epoch, signer, statement.wishView);
+  }
+
+  #wish({ wishes }: EpochBallots, signer: number, view: number): void {
+    const views = wishes.get(signer) ?? new Set();
+    wishes.set(signer, views.add(view));
   }
 
   #count(epoch: EpochBallots, signer: number, ballot: Ballot): void {
-    const words = wordsOf(ballot);
-    let count = epoch.counts.get(words);
+    let count = countOf(epoch, ballot);
     if (!count) {
       count = { ballot, signers: new Set(), isCertain: false };
-      epoch.counts.set(words, count);
+      const counts = epoch.counts.get(ballot.view) ?? [];
+      counts.push(count);
+      epoch.counts.set(ballot.view, counts);
     }
     count.signers.add(signer);
     if (count.isCertain || !this.#isPossible(epoch, count)) return;
@@ -140,9 +149,9 @@ export class Ballots {
   isReal(cert: Cert): boolean {
     const epoch = this.#epochs.get(cert.epoch);
     if (!epoch) return false;
-    const { committee, counts } = epoch;
+    const { committee } = epoch;
     if (cert.view === 0) return cert.block === committee.genesis;
-    const signers = counts.get(wordsOf(cert))?.signers.size ?? 0;
+    const signers = countOf(epoch, cert)?.signers.size ?? 0;
     return signers >= quorumOf(committee.validators.length);
   }
 
@@ -153,7 +162,7 @@ export class Ballots {
     const signers = new Set(
       entries
         .filter(
-          ({ signer, wishView }) => wishView >= view && known.wishes.has(`${signer} ${wishView}`),
+          ({ signer, wishView }) => wishView >= view && known.wishes.get(signer)?.has(wishView),
         )
         .map(({ signer }) => signer),
     );
@@ -166,6 +175,6 @@ export function short(hash: Hash | undefined): string {
   return hash?.slice(0, 6) ?? "nothing";
 }
 
-function wordsOf({ kind, epoch, view, block, height, justifyView }: Ballot): string {
-  return `${kind} ${epoch} ${view} ${height} ${justifyView} ${block}`;
+function countOf({ counts }: EpochBallots, ballot: Ballot): Count | undefined {
+  return counts.get(ballot.view)?.find((count) => isSameBallot(count.ballot, ballot));
 }

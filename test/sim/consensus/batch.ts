@@ -1,18 +1,24 @@
 import { theCore } from "./core.ts";
-import type { Fixed } from "./options.ts";
+import { addFaults, type FaultCounts, noFaults } from "./faults.ts";
+import { type Fixed, longSizeOf } from "./options.ts";
 import { isRepeatable, reportOf } from "./report.ts";
 import { type Outcome, type RunTerms, run } from "./run.ts";
 import type { Tally } from "./run-watch.ts";
-import { twinsOf } from "./twins.ts";
+import { longTwinsOf, twinsOf } from "./twins.ts";
 import { Violation } from "./violation.ts";
+
+/**
+ * How many validators there are. Null leaves it to the seed, "long" too, but with more than seven now
+ * and then, for which a test that has to be short has no time.
+ */
+export type Nodes = number | "long" | null;
 
 /** Which seeds of which sort are run. */
 export interface BatchTerms {
   readonly from: number;
   /** The first seed that is not run any more. */
   readonly to: number;
-  /** Null leaves the number of validators to the seed. */
-  readonly nodes: number | null;
+  readonly nodes: Nodes;
   readonly isTwins: boolean;
 }
 
@@ -23,9 +29,17 @@ export interface BatchSum {
   readonly failed: readonly number[];
   readonly reports: readonly string[];
   readonly tally: Tally;
+  readonly faults: FaultCounts;
+  /** How many seeds had so many validators, and how many each parameter E. */
+  readonly sizes: Counts;
+  readonly periods: Counts;
+  /** The most events of one seed. */
+  readonly eventsMax: number;
   /** The longest recovery, as a part of what it may take. */
   readonly recovery: number;
 }
+
+type Counts = Readonly<Record<string, number>>;
 
 const EMPTY_TALLY: Tally = {
   events: 0,
@@ -42,6 +56,10 @@ export const EMPTY_SUM: BatchSum = {
   failed: [],
   reports: [],
   tally: EMPTY_TALLY,
+  faults: noFaults(),
+  sizes: {},
+  periods: {},
+  eventsMax: 0,
   recovery: 0,
 };
 
@@ -55,8 +73,14 @@ export function termsOf(
   seed: number,
   { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
 ): RunTerms {
-  const fixed: Fixed = isTwins ? twinsOf(seed, nodes ?? 4) : nodes === null ? {} : { n: nodes };
+  const n = sizeOf(seed, { nodes, isTwins });
+  const fixed: Fixed = isTwins ? twinsOf(seed, n ?? 4) : n === null ? {} : { n };
   return { seed, core: theCore, fixed };
+}
+
+function sizeOf(seed: number, { nodes, isTwins }: Omit<BatchTerms, "from" | "to">): number | null {
+  if (nodes !== "long") return nodes;
+  return isTwins ? longTwinsOf(seed) : longSizeOf(seed);
 }
 
 /** Runs some seeds; `each` hears of the sum so far after each. */
@@ -71,10 +95,19 @@ export function runBatch(terms: BatchTerms, each: (sum: BatchSum) => void = () =
 
 function sumOf(terms: RunTerms, command: string, earlier: number): BatchSum {
   const outcome = checkedTwice(terms, run(terms));
-  const { violation, tally, recovery } = outcome;
-  if (!violation) return { ...EMPTY_SUM, seeds: 1, tally, recovery };
+  const { violation, tally, recovery, counts, options } = outcome;
+  const sum: BatchSum = {
+    ...EMPTY_SUM,
+    seeds: 1,
+    tally,
+    faults: counts,
+    sizes: { [options.n]: 1 },
+    periods: { [options.syncPeriod]: 1 },
+    eventsMax: tally.events,
+  };
+  if (!violation) return { ...sum, recovery };
   const reports = earlier < REPORTS_MAX ? [reportOf(terms, outcome, command)] : [];
-  return { ...EMPTY_SUM, seeds: 1, violations: 1, failed: [terms.seed], reports, tally };
+  return { ...sum, violations: 1, failed: [terms.seed], reports };
 }
 
 function checkedTwice(terms: RunTerms, outcome: Outcome): Outcome {
@@ -88,7 +121,8 @@ export function commandOf(
   seed: number,
   { nodes, isTwins }: Omit<BatchTerms, "from" | "to">,
 ): string {
-  const options = [...(nodes === null ? [] : ["--nodes", nodes]), ...(isTwins ? ["--twins"] : [])];
+  const n = sizeOf(seed, { nodes, isTwins });
+  const options = [...(n === null ? [] : ["--nodes", n]), ...(isTwins ? ["--twins"] : [])];
   return ["npm run sim -- --replay", seed, ...options].join(" ");
 }
 
@@ -102,6 +136,16 @@ export function add(a: BatchSum, b: BatchSum): BatchSum {
     failed: [...a.failed, ...b.failed].slice(0, FAILED_MAX),
     reports: [...a.reports, ...b.reports].slice(0, REPORTS_MAX),
     tally,
+    faults: addFaults(a.faults, b.faults),
+    sizes: addCounts(a.sizes, b.sizes),
+    periods: addCounts(a.periods, b.periods),
+    eventsMax: Math.max(a.eventsMax, b.eventsMax),
     recovery: Math.max(a.recovery, b.recovery),
   };
+}
+
+function addCounts(a: Counts, b: Counts): Counts {
+  const sum: Record<string, number> = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
 }

@@ -18,6 +18,7 @@ export const LUCK = {
   epoch: 16,
   twins: 17,
   rot: 18,
+  size: 19,
 } as const;
 
 /** What a throw is for. */

@@ -97,8 +97,9 @@ export class Disk {
     }
   }
 
-  /** The power goes: of what was not durable, this part of it (0 to 1) survives, and no torn frame. */
-  crash(survives: number): void {
+  /** The power goes: of what was not durable, this part of it (0 to 1) survives, and no torn frame; how many are lost. */
+  crash(survives: number): number {
+    const written = this.#frames.length;
     const kept =
       this.#durable + Math.floor(survives * (this.#frames.length - this.#durable + 0.99));
     this.#frames.length = Math.min(kept, this.#frames.length);
@@ -106,6 +107,7 @@ export class Disk {
     this.#durableToken = 0;
     this.#syncing = null;
     this.#isWanted = false;
+    return written - this.#frames.length;
   }
 
   /** A complete frame changes by itself. */

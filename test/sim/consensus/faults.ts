@@ -10,7 +10,8 @@ export interface Fault {
  * some of them out.
  */
 export class Faults {
-  readonly happened: Fault[] = [];
+  readonly counts = noFaults();
+  readonly #happened: (() => Fault)[] = [];
   readonly #without: ReadonlySet<string>;
   readonly #names = new Set<string>();
 
@@ -19,13 +20,54 @@ export class Faults {
   }
 
   /** Whether this one may happen; if so it has. */
-  may(at: number, name: string, what: string | (() => string) = ""): boolean {
-    if (this.#without.has(name)) return false;
+  may(at: number, sort: FaultSort, which: string, what = ""): boolean {
+    const name = `${sort} ${which}`;
     if (this.#names.has(name)) return true;
+    if (!this.mayOnce(sort, () => ({ name, at, what }))) return false;
     this.#names.add(name);
-    this.happened.push({ name, at, what });
     return true;
   }
+
+  /** The same for one that is asked for once: it is put in words only when somebody wants to read them. */
+  mayOnce(sort: FaultSort, fault: () => Fault): boolean {
+    if (this.#without.size > 0 && this.#without.has(fault().name)) return false;
+    this.counts[sort]++;
+    this.#happened.push(fault);
+    return true;
+  }
+
+  /** Those that happened, in their order. */
+  get happened(): readonly Fault[] {
+    return this.#happened.map((fault) => fault());
+  }
+}
+
+/** What sorts of faults there are, as the first word of their names. */
+export const FAULT_SORTS = [
+  "lose",
+  "repeat",
+  "delay",
+  "cut",
+  "crash",
+  "torn",
+  "disk",
+  "clock",
+  "lie",
+] as const;
+export type FaultSort = (typeof FAULT_SORTS)[number];
+export type FaultCounts = Readonly<Record<FaultSort, number>>;
+
+/** No faults. */
+export function noFaults(): Record<FaultSort, number> {
+  const counts = FAULT_SORTS.map((sort) => [sort, 0] as const);
+  return Object.fromEntries(counts) as Record<FaultSort, number>;
+}
+
+/** The faults of two runs. */
+export function addFaults(a: FaultCounts, b: FaultCounts): FaultCounts {
+  const sum = noFaults();
+  for (const sort of FAULT_SORTS) sum[sort] = a[sort] + b[sort];
+  return sum;
 }
 
 /** A fault in a line. */

@@ -12,15 +12,11 @@ import { HostChain } from "./host-chain.ts";
 import { Mempool } from "./mempool.ts";
 import type { CrashPoint, Surroundings } from "./surroundings.ts";
 
-/** An event before it is known when it happens. */
-export type Untimed = Event extends infer Any
-  ? Any extends Event
-    ? Omit<Any, "now">
-    : never
-  : never;
-
 /** What leaves a process, before it is on any wire; a liar puts itself in between. */
 export type Outlet = (to: PublicKey, message: Message) => void;
+
+/** A transaction, and others in the same frame. */
+type Gossip = Extract<Message, { readonly type: "tx" }> & { readonly more?: readonly Tx[] };
 
 const GOSSIP_TXS_MAX = 64;
 
@@ -109,11 +105,12 @@ export class Host {
       committed: this.committed.header,
       blocks: this.chain.above(),
       executed: this.chain.execution(),
+      now: this.now,
     });
   }
 
-  /** What is in memory is gone. */
-  crash(survives: number): void {
+  /** What is in memory is gone, and this part (0 to 1) of what was not durable stays; the frames lost. */
+  crash(survives: number): number {
     this.state = null;
     this.#stepping = false;
     this.timers.clear();
@@ -123,7 +120,7 @@ export class Host {
     this.#executing = false;
     this.mempool = new Mempool();
     this.asking.forget();
-    this.disk.crash(survives);
+    return this.disk.crash(survives);
   }
 
   /** Later, if this life lasts so long. */
@@ -140,6 +137,7 @@ export class Host {
     switch (message.type) {
       case "tx":
         this.admit(message.tx);
+        for (const tx of (message as Gossip).more ?? []) this.admit(tx);
         return;
       case "get_blocks":
         this.#reply(from, answerBlocks(this, message));
@@ -156,7 +154,7 @@ export class Host {
     const { core, book, bugs } = this.#world;
     const isSure = isElsewhere || bugs.believesAll || from === this.key;
     if (isSure || core.isVerified(book, committee, message))
-      this.step({ type: "message", from, message });
+      this.step({ type: "message", from, message, now: this.now });
   }
 
   #reply(to: PublicKey, message: Message | null): void {
@@ -165,8 +163,8 @@ export class Host {
 
   /** A transaction from a client or a peer. */
   admit(tx: Tx, isFromClient = false): void {
-    if (this.app.executed.has(readTx(tx).id) || this.#isExpired(tx)) return;
-    if (!this.mempool.add(tx)) return;
+    if (this.mempool.has(tx) || this.app.executed.has(readTx(tx).id)) return;
+    if (this.#isExpired(tx) || !this.mempool.add(tx)) return;
     if (isFromClient) this.#tellAll({ type: "tx", tx });
     this.#lookForWork();
   }
@@ -175,15 +173,21 @@ export class Host {
     return readTx(tx).validUntilMs < this.app.timestampMs;
   }
 
+  /** One frame where frames hold more than one transaction, else a message for each. */
+  #gossip(txs: readonly Tx[]): void {
+    const [tx, ...more] = txs;
+    if (tx && this.#world.packsGossip) this.#tellAll({ type: "tx", tx, more } as Gossip);
+    else for (const one of txs) this.#tellAll({ type: "tx", tx: one });
+  }
+
   #tellAll(message: Message): void {
     for (const to of this.#world.everybody()) if (to !== this.key) this.outlet(to, message);
   }
 
   /** One step of the replica, and everything it asks for. */
-  step(untimed: Untimed): void {
+  step(event: Event): void {
     if (this.#stepping) throw new Error("one step at a time");
     this.#stepping = true;
-    const event = { ...untimed, now: this.now } as Event;
     const { state, effects } = this.#world.core.step(this.state, event, this.config);
     this.state = state;
     this.#world.watch.stepped(this, event, effects);
@@ -253,7 +257,7 @@ export class Host {
         for (const tx of effect.block.payload.inline) this.admit(tx, true);
         return;
       case "gossip":
-        for (const tx of this.mempool.oldest(GOSSIP_TXS_MAX)) this.#tellAll({ type: "tx", tx });
+        this.#gossip(this.mempool.oldest(GOSSIP_TXS_MAX));
     }
   }
 
@@ -262,7 +266,7 @@ export class Host {
     this.later(ms, () => {
       if (this.timers.get(timer) !== generation) return;
       this.timers.delete(timer);
-      this.step({ type: "timer", timer, generation });
+      this.step({ type: "timer", timer, generation, now: this.now });
     });
   }
 
@@ -330,7 +334,7 @@ export class Host {
 
   #onDurable(frame: Frame): void {
     if (frame.type === "block" && this.isUp)
-      this.step({ type: "block_stored", hash: frame.block.hash });
+      this.step({ type: "block_stored", hash: frame.block.hash, now: this.now });
   }
 
   // Mempool and application.
@@ -349,7 +353,7 @@ export class Host {
       if (!this.#executing) return;
       this.#world.watch.executed(this, this.app);
       this.mempool.drop((tx) => this.app.executed.has(readTx(tx).id) || this.#isExpired(tx));
-      this.step({ type: "executed", ...this.chain.execution() });
+      this.step({ type: "executed", ...this.chain.execution(), now: this.now });
       this.#executeNext();
     });
   }
@@ -362,6 +366,7 @@ export class Host {
       view,
       payload,
       evidenceRoot: this.#world.genesis.header.parent,
+      now: this.now,
     });
   }
 
@@ -375,7 +380,7 @@ export class Host {
     const pending = this.mempool.size > 0 && this.mempool.hasBeside(this.chain.idsOn(block));
     if (pending === this.#hadWork) return;
     this.#hadWork = pending;
-    this.step({ type: "work", pending });
+    this.step({ type: "work", pending, now: this.now });
   }
 }
 

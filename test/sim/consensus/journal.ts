@@ -33,12 +33,13 @@ export class Journal {
       this.#lines[this.count % KEPT] = { at, id: host.id, view, event, effects };
       this.count++;
     }
-    this.#mix(host.id, view, event.now, event.type.length);
-    this.#mix(
-      effects.length,
-      host.state?.replica.durable.highCert.view ?? 0,
-      host.committed.header.height,
-    );
+    this.#mix(host.id);
+    this.#mix(view);
+    this.#mix(event.now);
+    this.#mixText(event.type);
+    this.#mix(effects.length);
+    this.#mix(host.state?.replica.durable.highCert.view ?? 0);
+    this.#mix(host.committed.header.height);
     if (event.type === "message") this.#mixText(event.message.type);
     for (const effect of effects) this.#mixText(effect.type);
   }
@@ -48,11 +49,9 @@ export class Journal {
     return (this.#high >>> 0).toString(16).padStart(8, "0") + (this.#low >>> 0).toString(16);
   }
 
-  #mix(...numbers: readonly number[]): void {
-    for (const number of numbers) {
-      this.#low = Math.imul(this.#low ^ number, 0x01000193);
-      this.#high = Math.imul(this.#high ^ this.#low, 0x85ebca6b) ^ (this.#low >>> 15);
-    }
+  #mix(number: number): void {
+    this.#low = Math.imul(this.#low ^ number, 0x01000193);
+    this.#high = Math.imul(this.#high ^ this.#low, 0x85ebca6b) ^ (this.#low >>> 15);
   }
 
   #mixText(text: string): void {

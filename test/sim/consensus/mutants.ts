@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: patches are text, of templates too.
 import type { Fixed } from "./options.ts";
 import type { Bugs } from "./simulation.ts";
 
@@ -51,13 +50,13 @@ export const MUTANTS: readonly Mutant[] = [
       ),
       patch(
         "replica.ts",
-        "if (me === null || durable.lastVotedView >= view || !proposal",
-        "if (me === null || !proposal",
+        "durable.lastVotedView >= view || !proposal",
+        "durable.lastVote?.block === proposal?.first.block.hash || !proposal",
       ),
       patch(
         "replica.ts",
-        "if (known !== undefined)\n    onAnother(replica, known.first, proposal); // V5\n  else if (header.view >= view) onFirst",
-        "if (header.view >= view) onFirst",
+        "first.block.hash === hash && !isWhole(first) && isWhole(second)",
+        "first.block.hash !== hash && isWhole(second)",
       ),
       NO_FOLLOW,
     ],
@@ -240,8 +239,8 @@ export const MUTANTS: readonly Mutant[] = [
       ),
       patch(
         "replica.ts",
-        "const isBuilt = header.parent === proposal.justify.block;",
-        "const isBuilt = true;",
+        "return block.header.parent === justify.block && hasItsPayload(block);",
+        "return justify !== null && hasItsPayload(block);",
       ),
     ],
     story: "regression-parent-without-certificate",
@@ -262,8 +261,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       patch(
         "replica.ts",
-        "if (known !== undefined)\n    onAnother(replica, known.first, proposal); // V5\n  else if (header.view >= view) onFirst",
-        "if (header.view >= view) onFirst",
+        "first.block.hash === hash && !isWhole(first) && isWhole(second)",
+        "first.block.hash !== hash && isWhole(second)",
       ),
       patch(
         "safety-rules.ts",
@@ -273,7 +272,7 @@ export const MUTANTS: readonly Mutant[] = [
       patch(
         "replica.ts",
         "durable.lastVotedView >= view || !proposal",
-        "durable.lastVotedView > view || !proposal",
+        "durable.lastVote?.block === proposal?.first.block.hash || !proposal",
       ),
       NO_FOLLOW,
     ],
@@ -329,8 +328,7 @@ export const MUTANTS: readonly Mutant[] = [
         "const isBehind = view + commitView < 0;",
       ),
     ],
-    fixed: N4,
-    seeds: 1_000,
+    story: "08-commit-votes-lost-to-one",
   },
   {
     name: "leader does not wait",
@@ -383,24 +381,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "epoch not in the digest",
     patches: [
-      patch(
-        "symbolic-signatures.ts",
-        "`${kind} ${epoch} ${view} ${height} ${justifyView} ${block}`",
-        "`${kind} ${epoch * 0} ${view} ${height} ${justifyView} ${block}`",
-      ),
+      patch("symbolic-signatures.ts", "    a.epoch === b.epoch &&\n    a.view", "    a.view"),
     ],
     fixed: { ...LIAR, epochChanges: 3, tricks: ["vote_in_names_of_others"] },
     seeds: 500,
   },
   {
     name: "one digest for P and C",
-    patches: [
-      patch(
-        "symbolic-signatures.ts",
-        "`${kind} ${epoch} ${view}",
-        "`${kind.length} ${epoch} ${view}",
-      ),
-    ],
+    patches: [patch("symbolic-signatures.ts", "    a.kind === b.kind &&\n", "")],
     fixed: { ...LIAR, tricks: ["forge_certificates"] },
     seeds: 100,
   },
@@ -540,6 +528,24 @@ export const MUTANTS: readonly Mutant[] = [
       ),
     ],
     fixed: { ...LIAR, tricks: ["final_block_unasked"] },
+    seeds: 200,
+  },
+  {
+    name: "the body of a proposal is not compared with its header",
+    patches: [
+      patch("replica.ts", " && hasItsPayload(block);", ";"),
+      patch(
+        "replica.ts",
+        "if (hasItsPayload(block)) addBlock(replica, block);",
+        "addBlock(replica, block);",
+      ),
+      patch(
+        "certified.ts",
+        "block?.hash === cert.block && hasItsPayload(block)",
+        "block?.hash === cert.block",
+      ),
+    ],
+    fixed: { ...LIAR, tricks: ["exchange_body"] },
     seeds: 200,
   },
   {

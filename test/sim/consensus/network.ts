@@ -1,6 +1,6 @@
 import type { Message } from "@/core/consensus/messages.ts";
 import { type Dice, LUCK, logUniform } from "./dice.ts";
-import type { Faults } from "./faults.ts";
+import type { FaultSort, Faults } from "./faults.ts";
 import { describeMessage } from "./journal.ts";
 import type { Options } from "./options.ts";
 import { typeOf } from "./story-wires.ts";
@@ -20,7 +20,7 @@ export class Network {
   readonly #faults: Faults;
   readonly #sent: Int32Array;
   readonly #size: number;
-  readonly #cuts = new Map<number, readonly number[]>();
+  readonly #cuts = new Map<number, Cut>();
   isHealed = false;
 
   constructor(options: Options, dice: Dice, faults: Faults, size: number) {
@@ -44,17 +44,21 @@ export class Network {
     const { duplication, deltaMs } = this.#options;
     const { link, count, message } = sent;
     const loss = this.#loss(message);
-    const what = (): string => describeMessage(message);
-    const name = (fault: string): string => `${fault} ${sent.from}>${sent.to}#${count}`;
     const isLost = loss > 0 && this.#dice.throw(LUCK.loss, link, count) < loss;
-    if (isLost && this.#faults.may(at, name("lose"), what)) return LOST;
+    if (isLost && this.#may(at, "lose", sent)) return LOST;
     const delay = this.#delay(sent, 0);
-    const isLate = delay > deltaMs && !this.#faults.may(at, name("delay"), what);
-    const first = isLate ? deltaMs : delay;
+    const isSpared = delay > deltaMs && !this.#may(at, "delay", sent);
+    const first = isSpared ? deltaMs : delay;
     const isTwice = duplication > 0 && this.#dice.throw(LUCK.duplicate, link, count) < duplication;
-    return isTwice && this.#faults.may(at, name("repeat"), what)
-      ? [first, this.#delay(sent, 1)]
-      : [first];
+    return isTwice && this.#may(at, "repeat", sent) ? [first, this.#delay(sent, 1)] : [first];
+  }
+
+  #may(at: number, sort: FaultSort, { from, to, count, message }: Sent): boolean {
+    return this.#faults.mayOnce(sort, () => ({
+      name: `${sort} ${from}>${to}#${count}`,
+      at,
+      what: () => describeMessage(message),
+    }));
   }
 
   #loss(message: Message): number {
@@ -79,10 +83,12 @@ export class Network {
     const { partition, partitionMs } = this.#options;
     if (partition === "none") return false;
     const period = Math.floor(at / (partition === "flapping" ? partitionMs / 10 : partitionMs));
-    const sides = this.#cuts.get(period) ?? this.#cut(period);
+    const cut = this.#cuts.get(period) ?? this.#cut(period);
+    const { sides } = cut;
     if (sides.length === 0) return false;
     if (!this.#isBetween(sides, from, to)) return false;
-    return this.#faults.may(at, `cut ${period}`, `${partition} ${sides.join("")}`);
+    cut.may ??= this.#faults.may(at, "cut", `${period}`, `${partition} ${sides.join("")}`);
+    return cut.may;
   }
 
   #isBetween(sides: readonly number[], from: number, to: number): boolean {
@@ -96,11 +102,11 @@ export class Network {
     return a !== b;
   }
 
-  #cut(period: number): readonly number[] {
+  #cut(period: number): Cut {
     const isOn = this.#dice.throw(LUCK.partition, period) < 0.6;
-    const sides = isOn ? this.#sides(period) : [];
-    this.#cuts.set(period, sides);
-    return sides;
+    const cut: Cut = { sides: isOn ? this.#sides(period) : [], may: null };
+    this.#cuts.set(period, cut);
+    return cut;
   }
 
   #sides(period: number): readonly number[] {
@@ -110,6 +116,12 @@ export class Network {
       return this.#dice.throw(LUCK.partition, period, 2 + id) < 0.5 ? 1 : 0;
     });
   }
+}
+
+/** Who is on which side for a while, and whether that may happen, once it was asked. */
+interface Cut {
+  readonly sides: readonly number[];
+  may: boolean | null;
 }
 
 interface Sent {

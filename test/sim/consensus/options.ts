@@ -79,6 +79,16 @@ const LOSSY = [
 const DELTA_MS = 100;
 const SIZES = [1, 2, 3, 4, 4, 4, 4, 4, 5, 7] as const;
 
+/** Nine of ten have five validators at most. */
+const LARGE = [6, 6, 7, 7, 7, 7, 7, 10, 13, 16] as const;
+const SMALL = SIZES.filter((size) => size <= 5);
+
+/** How many validators a seed has in a long run: now and then up to sixteen. */
+export function longSizeOf(seed: number): number {
+  const stream = new Dice(seed).stream(LUCK.size);
+  return stream.pick(stream.chance(0.9) ? SMALL : LARGE);
+}
+
 /** The options of a seed. */
 export function optionsOf(seed: number, fixed: Fixed = {}): Options {
   const stream = new Dice(seed).stream(LUCK.options);

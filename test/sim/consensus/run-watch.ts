@@ -2,6 +2,7 @@ import type { Durable } from "@/core/consensus/durable.ts";
 import type { Alarm, Effect, Event } from "@/core/consensus/events.ts";
 import type { Evidence } from "@/core/consensus/evidence.ts";
 import type { Message } from "@/core/consensus/messages.ts";
+import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Block, Cert } from "@/core/consensus/types.ts";
 import type { AppState } from "./application.ts";
 import type { Host } from "./host.ts";
@@ -32,6 +33,8 @@ export class RunWatch implements Watch {
   /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
   leaderWaits = 0;
   readonly #states = new StateWatch();
+  /** The committee each process was last seen with; one it had before needs no second look. */
+  readonly #committees: Committee[] = [];
   readonly #now: () => number;
 
   constructor(safety: SafetyWatch, journal: Journal, now: () => number) {
@@ -49,8 +52,13 @@ export class RunWatch implements Watch {
     this.tally.events++;
     this.journal.add(this.#now(), host, event, effects);
     if (!host.state) return;
-    this.safety.ballots.open(host.state.replica.committee, this.safety.isLiar(host));
-    if (this.safety.isLiar(host)) return;
+    const { committee } = host.state.replica;
+    const isLiar = this.safety.isLiar(host);
+    if (this.#committees[host.id] !== committee) {
+      this.#committees[host.id] = committee;
+      this.safety.ballots.open(committee, isLiar);
+    }
+    if (isLiar) return;
     this.#states.check(host, host.state);
     for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
   }

@@ -3,7 +3,7 @@ import { AssertionError } from "@/std/assert.ts";
 import { newTx, readTx, VALID_MS } from "./application.ts";
 import type { Core } from "./core.ts";
 import { LUCK } from "./dice.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, FaultCounts } from "./faults.ts";
 import type { Host } from "./host.ts";
 import { type Fixed, type Options, optionsOf } from "./options.ts";
 import type { Tally } from "./run-watch.ts";
@@ -16,6 +16,8 @@ export interface Outcome {
   readonly violation: Violation | null;
   readonly tally: Tally;
   readonly faults: readonly Fault[];
+  /** How many there were of each sort. */
+  readonly counts: FaultCounts;
   /** The same in every run of this seed (S14). */
   readonly hash: string;
   /** The last events in words; made when asked for. */
@@ -58,7 +60,10 @@ export function run({ seed, core, fixed, bugs, without }: RunTerms): Outcome {
     options,
     violation,
     tally: watch.tally,
-    faults: faults.happened,
+    get faults() {
+      return faults.happened;
+    },
+    counts: faults.counts,
     hash: watch.journal.hash,
     lastEvents: (count) => watch.journal.last(count),
     recovery: story.recovery,
@@ -201,7 +206,10 @@ class Course {
     const { processes, agenda, dice } = this.#simulation;
     for (const { host } of processes)
       if (dice.throw(LUCK.clock, host.id, 9) < 0.5)
-        agenda.after(300, () => host.isUp && host.step({ type: "clock_health", ok: false }));
+        agenda.after(
+          300,
+          () => host.isUp && host.step({ type: "clock_health", ok: false, now: host.now }),
+        );
   }
 
   // Everything comes right.

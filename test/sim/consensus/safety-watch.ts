@@ -1,3 +1,4 @@
+import { hasItsPayload } from "@/core/consensus/block.ts";
 import { compareRank } from "@/core/consensus/certificates.ts";
 import { type Durable, isSound, mayFollow } from "@/core/consensus/durable.ts";
 import { type Evidence, findOffence, provesOffence } from "@/core/consensus/evidence.ts";
@@ -22,6 +23,7 @@ export class SafetyWatch {
   readonly chain: Block[];
   readonly #scheme: SigScheme;
   readonly #liars: ReadonlySet<PublicKey>;
+  readonly #isLiar: boolean[] = [];
   readonly #said = new Map<number, Said>();
   readonly #records = new Map<number, Durable>();
   readonly #heights = new Map<number, number>();
@@ -41,8 +43,9 @@ export class SafetyWatch {
     this.#liars = terms.liars;
   }
 
-  isLiar({ key }: Host): boolean {
-    return this.#liars.has(key);
+  isLiar({ id, key }: Host): boolean {
+    this.#isLiar[id] ??= this.#liars.has(key);
+    return this.#isLiar[id];
   }
 
   booted(host: Host, durable: Durable | null): void {
@@ -199,6 +202,7 @@ export class SafetyWatch {
 
   #isOnChain(host: Host, block: Block): void {
     const { height } = block.header;
+    promise(hasItsPayload(block), "S1", () => `${host.id} commits another body at ${height}`);
     const known = this.chain[height];
     if (known) {
       promise(

@@ -69,6 +69,8 @@ export class Simulation implements Surroundings {
   readonly processes: readonly Process[];
   readonly traitors: readonly Traitor[];
   readonly coven: Coven;
+  /** Over bytes every message is what the codec says it is, and that is one transaction. */
+  readonly packsGossip: boolean;
   isHealed = false;
   healedAt = Number.POSITIVE_INFINITY;
   #crashes = 0;
@@ -77,10 +79,14 @@ export class Simulation implements Surroundings {
   readonly #points: Int32Array;
   readonly #isAfflicted = new Set<number>();
   readonly #everybody: readonly PublicKey[];
+  readonly #mayBeWrong: boolean[] = [];
+  readonly #goodClocks: number[] = [];
   #lasted = 0;
+  #carried: Message | null = null;
 
   constructor({ options, core, bugs = {}, without }: Terms) {
     this.options = options;
+    this.packsGossip = !options.codec;
     this.core = core;
     this.bugs = bugs;
     this.book = core.newBook();
@@ -156,7 +162,11 @@ export class Simulation implements Surroundings {
       tricks: this.options.tricks,
       others: this.keys.filter((key) => key !== host.key),
       carry: (to, message) => this.carry(host, to, message),
-      may: (trick) => this.faults.may(this.agenda.now, `lie ${host.id} ${uses++}`, trick),
+      may: (trick) => {
+        const name = `lie ${host.id} ${uses++}`;
+        const at = this.agenda.now;
+        return this.faults.mayOnce("lie", () => ({ name, at, what: trick }));
+      },
       restartWiped: () => {
         host.crash(1);
         host.disk.wipe();
@@ -184,9 +194,13 @@ export class Simulation implements Surroundings {
   /** By how much a clock is wrong: after the network has healed, hardly. */
   clockError({ id }: Host): number {
     const { skewMs, clockTrouble } = this.options;
-    if (this.isHealed) return this.dice.throw(LUCK.clock, id, 1) * 100;
+    if (this.isHealed) {
+      this.#goodClocks[id] ??= this.dice.throw(LUCK.clock, id, 1) * 100;
+      return this.#goodClocks[id];
+    }
     if (skewMs === 0 && !clockTrouble) return 0;
-    if (!this.faults.may(0, `clock ${id}`, "wrong")) return 0;
+    this.#mayBeWrong[id] ??= this.faults.may(0, "clock", `${id}`, "wrong");
+    if (!this.#mayBeWrong[id]) return 0;
     const skew = (this.dice.throw(LUCK.clock, id) * 2 - 1) * skewMs;
     if (!clockTrouble || this.dice.throw(LUCK.clock, id, 2) < 0.5) return skew;
     if (this.dice.throw(LUCK.clock, id, 3) < 0.3) return skew - this.agenda.now;
@@ -209,8 +223,7 @@ export class Simulation implements Surroundings {
   }
 
   carry(host: Host, to: PublicKey, message: Message): void {
-    this.#register(message);
-    this.coven.observe(message);
+    if (message !== this.#carried) this.#see(message);
     for (const receiver of this.#ofKey.get(to) ?? []) {
       if (receiver.host.key === host.key) continue;
       const fate = this.network.fate(this.agenda.now, host.id, receiver.host.id, message);
@@ -242,6 +255,13 @@ export class Simulation implements Surroundings {
     }
   }
 
+  /** What is sent to all is seen once; without liars there is nobody to remember it. */
+  #see(message: Message): void {
+    this.#carried = message;
+    this.#register(message);
+    if (this.traitors.length > 0) this.coven.observe(message);
+  }
+
   #register(message: Message): void {
     const { headers } = this.watch.safety.ballots;
     if (message.type === "proposal") headers.set(message.block.hash, message.block.header);
@@ -255,7 +275,7 @@ export class Simulation implements Surroundings {
     const at = (this.#points[host.id] ?? 0) + 1;
     this.#points[host.id] = at;
     if (this.dice.throw(LUCK.crash, host.id, at) >= crashChance) return false;
-    if (!this.faults.may(this.agenda.now, `crash ${host.id} ${at}`, point)) return false;
+    if (!this.faults.may(this.agenda.now, "crash", `${host.id} ${at}`, point)) return false;
     this.#crashes++;
     this.crash(host);
     return true;
@@ -264,7 +284,7 @@ export class Simulation implements Surroundings {
   /** Stops a process; it starts again after a while, or when the network heals. */
   crash(host: Host): void {
     const thrown = this.dice.throw(LUCK.survive, host.id, host.life);
-    host.crash(thrown);
+    if (host.crash(thrown) > 0) this.faults.counts.torn++;
     const down = this.dice.throw(LUCK.downtime, host.id, host.life);
     this.agenda.after(logUniform(down, 1, this.options.downMsMax), () => this.restart(host));
   }
@@ -282,7 +302,7 @@ export class Simulation implements Surroundings {
     const part = this.processes[host.id]?.part ?? "honest";
     if (this.#isAfflicted.has(host.id) || host.life === 0) return;
     if (part !== "rotten" && part !== "stale" && part !== "wiped") return;
-    if (!this.faults.may(this.agenda.now, `disk ${host.id}`, part)) return;
+    if (!this.faults.may(this.agenda.now, "disk", `${host.id}`, part)) return;
     this.#isAfflicted.add(host.id);
     if (part === "rotten") host.disk.rot();
     if (part === "stale") host.disk.restore(this.dice.throw(LUCK.rot, host.id));

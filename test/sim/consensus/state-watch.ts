@@ -45,31 +45,34 @@ function checkRecord({ id }: Host, { durable, view, halted }: State["replica"]):
   );
 }
 
-/** How much of each collection a replica may hold (L9). */
+const viewsOf = (n: number): number => 2 * n + 16;
+
+/** How much of each collection a replica of n may hold (L9). */
+const BOUNDS = [
+  ["votes", viewsOf],
+  ["commitVotes", viewsOf],
+  ["certs", (n: number) => viewsOf(n) + 16],
+  ["proposals", viewsOf],
+  ["newViews", viewsOf],
+  ["wishes", (n: number) => n],
+  ["timers", () => 9],
+  ["history", () => 4_096],
+  ["blocks", (n: number) => Math.max(256, 8 * n)],
+  ["links", () => 16_384],
+  ["fetching", () => 64],
+  ["executions", () => 1_024],
+  ["sets", () => 64],
+  ["answered", (n: number) => 64 * (n + 8)],
+  ["offences", () => 1_024],
+] as const;
+
 function checkBounds({ id }: Host, replica: State["replica"]): void {
   const n = replica.committee.validators.length;
-  const views = 2 * n + 16;
-  const bounds = {
-    votes: views,
-    commitVotes: views,
-    certs: views + 16,
-    proposals: views,
-    newViews: views,
-    wishes: n,
-    timers: 9,
-    history: 4_096,
-    blocks: Math.max(256, 8 * n),
-    links: 16_384,
-    fetching: 64,
-    executions: 1_024,
-    sets: 64,
-    answered: 64 * (n + 8),
-    offences: 1_024,
-  } as const;
-  for (const [name, most] of Object.entries(bounds)) {
-    const { size } = replica[name as keyof typeof bounds];
-    promise(size <= most, "L9", () => `${id}: ${name} holds ${size}`);
+  for (const [name, mostOf] of BOUNDS) {
+    const { size } = replica[name];
+    promise(size <= mostOf(n), "L9", () => `${id}: ${name} holds ${size}`);
   }
-  for (const votes of [...replica.votes.values(), ...replica.commitVotes.values()])
-    promise(votes.size <= n, "L9", () => `${id}: ${votes.size} votes in one view`);
+  for (const byView of [replica.votes, replica.commitVotes])
+    for (const votes of byView.values())
+      promise(votes.size <= n, "L9", () => `${id}: ${votes.size} votes in one view`);
 }

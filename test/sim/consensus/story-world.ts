@@ -51,6 +51,7 @@ export class StoryWorld implements Surroundings {
   readonly hosts: readonly Host[];
   readonly keys: readonly PublicKey[];
   readonly coven: Coven;
+  readonly packsGossip = false;
   readonly watch: Watch;
   readonly safety: SafetyWatch;
   /** In the order they left. */

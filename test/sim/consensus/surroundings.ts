@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly genesisApp: AppState;
   readonly watch: Watch;
   readonly bugs: HostBugs;
+  /** Whether transactions that are told again share a frame, and its fate. */
+  readonly packsGossip: boolean;
   /** What this process's clock shows. */
   clock(host: Host): number;
   pen(key: PublicKey): Signer;

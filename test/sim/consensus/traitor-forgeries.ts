@@ -2,6 +2,7 @@ import { newBlock } from "@/core/consensus/block.ts";
 import { bitmapOf, signersOf } from "@/core/consensus/certificates.ts";
 import type { Message } from "@/core/consensus/messages.ts";
 import type { Cert, EpochProof, Hash, Sig, TC } from "@/core/consensus/types.ts";
+import { newTx } from "./application.ts";
 import { signVote } from "./coven.ts";
 import type { Stream } from "./dice.ts";
 import type { Traitor, TrickCode } from "./traitor.ts";
@@ -119,6 +120,23 @@ function replay(traitor: Traitor): void {
     traitor.say(traitor.some(), stream.pick(coven.messages));
 }
 
+/** A proposal of somebody else, with another body or certificate: its signature covers neither. */
+function exchangeBody(traitor: Traitor): void {
+  const { coven, stream, view } = traitor;
+  const genuine = coven.messages.findLast(
+    (message) => message.type === "proposal" && message.block.header.view >= view,
+  );
+  if (genuine?.type !== "proposal") return;
+  const { block } = genuine;
+  const validUntilMs = block.header.timestampMs + 60_000;
+  const tx = newTx({ id: 2_000_000 + stream.int(1_000), validUntilMs, members: null });
+  const inline = stream.chance(0.5) ? [tx] : [];
+  const other = stream.chance(0.3) ? coven.certs.at(-1) : undefined;
+  const said = { ...genuine, block: { ...block, payload: { inline, batches: [] } } };
+  const to = stream.chance(0.5) ? traitor.lair.others : traitor.some();
+  traitor.say(to, other ? { ...genuine, justify: other } : said);
+}
+
 /** Blocks nobody asked for, that lead nowhere or are not what their hash says. */
 function falseBlocks(traitor: Traitor): void {
   const { coven, stream } = traitor;
@@ -156,6 +174,7 @@ export const FORGERIES = {
   form_hidden_certificates: { act: formHidden },
   forge_certificates: { act: forgeCertificates },
   replay: { act: replay },
+  exchange_body: { act: exchangeBody },
   false_blocks: { act: falseBlocks },
   false_epoch_proofs: { act: falseProofs },
 } as const satisfies Record<string, TrickCode>;

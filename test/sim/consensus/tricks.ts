@@ -43,6 +43,7 @@ const TRICKS_WITH_EVERYTHING = [
   "silence",
   "two_faces",
   "replay",
+  "exchange_body",
   "false_blocks",
   "false_epoch_proofs",
   "flood",

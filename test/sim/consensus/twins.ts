@@ -2,6 +2,11 @@ import { faultsOf } from "@/core/consensus/quorum.ts";
 import { Dice, LUCK } from "./dice.ts";
 import type { Fixed, Part } from "./options.ts";
 
+/** How many validators a scenario has in a long run: one of ten has seven, of which two are twins. */
+export function longTwinsOf(seed: number): number {
+  return new Dice(seed).throw(LUCK.size) < 0.9 ? 4 : 7;
+}
+
 /**
  * A Twins scenario: some validators run twice with one key, all that goes wrong otherwise is that the
  * network falls into two parts, other ones every few views, with a copy of each twin in each at times.
