@@ -81,6 +81,6 @@ async function renew({ kernel }: BenchPool, count: number): Promise<void> {
   const seed = seedOf(1 + (count % NODES));
   const node = nodeIdOf(signingKey(seed).publicKey);
   const csr = await createCertificates().createRequest(seed);
-  const request = { csr, oldKeySignature: new Uint8Array(), node };
+  const request = { csr, oldKeySignature: new Uint8Array(), trustedPin: new Uint8Array(), node };
   await kernel.service("access").renew("127.0.0.1", nodeCaller(node), request);
 }

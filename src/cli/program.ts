@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { VERSION } from "@/std/version.ts";
+
 import { anomalyCommands } from "./anomaly.ts";
+import { certCommands } from "./cert.ts";
 import { sparingProxies } from "./client.ts";
 import { clockCommands } from "./clock.ts";
 import { completionCommand } from "./completion.ts";
@@ -51,6 +53,7 @@ export function buildProgram(outcome: Outcome): Command {
   nodeCommands(program, outcome);
   poolCommands(program);
   tokenCommands(program);
+  certCommands(program);
   payoutCommands(program);
   explainCommand(program);
   statementCommand(program);

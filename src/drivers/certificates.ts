@@ -19,6 +19,7 @@ export function createCertificates(): Certificates {
   const making = () => import("./certificates/making.ts");
   return {
     createRoot: async (...terms) => (await making()).createRoot(...terms),
+    vouch: async (...terms) => (await making()).vouch(...terms),
     createLeaf: async (...terms) => (await making()).createLeaf(...terms),
     issue: async (...terms) => (await making()).issue(...terms),
     createRequest: async (seed) => (await making()).createRequest(seed),

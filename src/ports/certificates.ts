@@ -16,6 +16,8 @@ export interface CertificateFacts {
   /** URI names, `spiffe://…`. */
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
+  /** Whether it may sign other certificates. */
+  readonly isAuthority: boolean;
   /** What it may be used for (EKU); empty when it does not say. */
   readonly usages: readonly ("client" | "server")[];
   readonly notBeforeMs: number;
@@ -40,6 +42,11 @@ export interface LeafTerms {
 export interface Certificates {
   /** A new self-signed root, ECDSA P-256. */
   createRoot(name: string, notBeforeMs: number, notAfterMs: number): Promise<CertificatePair>;
+  /**
+   * The certificate with which a root vouches for the one that replaces it: the new root's key and name,
+   * signed by the old root, DER. Both roots carry one name, or who reads chains counts an authority too many.
+   */
+  vouch(old: CertificatePair, next: CertificatePair, notAfterMs: number): Promise<Uint8Array>;
   /** A new P-256 leaf with a key of its own, signed by the root. */
   createLeaf(root: CertificatePair, terms: LeafTerms): Promise<CertificatePair>;
   /** A leaf for somebody else's Ed25519 key, DER. */

@@ -22,11 +22,14 @@ export interface PoolAuthority {
   readonly rootDer: Uint8Array;
   readonly poolTimeMs: number;
   readonly installationId: string;
+  /** After the root was replaced: the one before, and the key of this root signed by it (DER). */
+  readonly previousDer: Uint8Array | undefined;
+  readonly vouchedDer: Uint8Array | undefined;
 }
 
 /** What a node knows when it connects. */
 export interface DialOptions {
-  /** The root its pin stands for; nobody else is believed. */
+  /** The roots it trusts, one after the other; nobody else is believed. */
   readonly rootPem: string;
   /** The node's certificate and key, once it has some. */
   readonly identity?: CertificatePair;

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file enrolment.proto.
  */
 export const file_enrolment: GenFile = /*@__PURE__*/
-  fileDesc("Cg9lbnJvbG1lbnQucHJvdG8SDmdhbGF4eS5wb29sLnYxIhUKE0dldEF1dGhvcml0eVJlcXVlc3QiVAoJQXV0aG9yaXR5EhgKEHJvb3RfY2VydGlmaWNhdGUYASABKAwSFAoMcG9vbF90aW1lX21zGAIgASgEEhcKD2luc3RhbGxhdGlvbl9pZBgDIAEoCSKVAQoNRW5yb2xsUmVxdWVzdBIQCgh0b2tlbl9pZBgBIAEoCRILCgNjc3IYAiABKAwSEQoJbm9kZV9uYW1lGAMgASgJEhYKDnNwZWNpYWxpemF0aW9uGAQgASgJEg0KBW5vbmNlGAUgASgMEg0KBXByb29mGAYgASgMEg8KB3Bvb2xfaWQYByABKAkSCwoDb3JnGAggASgJIrEBCgtFbnJvbGxSZXBseRITCgtjZXJ0aWZpY2F0ZRgBIAEoDBIYChByb290X2NlcnRpZmljYXRlGAIgASgMEg8KB25vZGVfaWQYAyABKAkSDwoHcG9vbF9pZBgEIAEoCRIQCghwb29sX2tleRgFIAEoDBIUCgxwb29sX3RpbWVfbXMYBiABKAQSFAoMc2xvdF9zZWNvbmRzGAcgASgNEhMKC3JlbmV3X2F0X21zGAggASgEIkcKDFJlbmV3UmVxdWVzdBILCgNjc3IYASABKAwSGQoRb2xkX2tleV9zaWduYXR1cmUYAiABKAwSDwoHbm9kZV9pZBgDIAEoCTLlAQoJRW5yb2xtZW50Ek4KDEdldEF1dGhvcml0eRIjLmdhbGF4eS5wb29sLnYxLkdldEF1dGhvcml0eVJlcXVlc3QaGS5nYWxheHkucG9vbC52MS5BdXRob3JpdHkSRAoGRW5yb2xsEh0uZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVxdWVzdBobLmdhbGF4eS5wb29sLnYxLkVucm9sbFJlcGx5EkIKBVJlbmV3EhwuZ2FsYXh5LnBvb2wudjEuUmVuZXdSZXF1ZXN0GhsuZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVwbHliBnByb3RvMw");
+  fileDesc("Cg9lbnJvbG1lbnQucHJvdG8SDmdhbGF4eS5wb29sLnYxIhUKE0dldEF1dGhvcml0eVJlcXVlc3QirwEKCUF1dGhvcml0eRIYChByb290X2NlcnRpZmljYXRlGAEgASgMEhQKDHBvb2xfdGltZV9tcxgCIAEoBBIXCg9pbnN0YWxsYXRpb25faWQYAyABKAkSIQoZcHJldmlvdXNfcm9vdF9jZXJ0aWZpY2F0ZRgEIAEoDBIbChN2b3VjaGVkX2NlcnRpZmljYXRlGAUgASgMEhkKEXByZXZpb3VzX3VudGlsX21zGAYgASgEIpUBCg1FbnJvbGxSZXF1ZXN0EhAKCHRva2VuX2lkGAEgASgJEgsKA2NzchgCIAEoDBIRCglub2RlX25hbWUYAyABKAkSFgoOc3BlY2lhbGl6YXRpb24YBCABKAkSDQoFbm9uY2UYBSABKAwSDQoFcHJvb2YYBiABKAwSDwoHcG9vbF9pZBgHIAEoCRILCgNvcmcYCCABKAkisQEKC0Vucm9sbFJlcGx5EhMKC2NlcnRpZmljYXRlGAEgASgMEhgKEHJvb3RfY2VydGlmaWNhdGUYAiABKAwSDwoHbm9kZV9pZBgDIAEoCRIPCgdwb29sX2lkGAQgASgJEhAKCHBvb2xfa2V5GAUgASgMEhQKDHBvb2xfdGltZV9tcxgGIAEoBBIUCgxzbG90X3NlY29uZHMYByABKA0SEwoLcmVuZXdfYXRfbXMYCCABKAQiXAoMUmVuZXdSZXF1ZXN0EgsKA2NzchgBIAEoDBIZChFvbGRfa2V5X3NpZ25hdHVyZRgCIAEoDBIPCgdub2RlX2lkGAMgASgJEhMKC3RydXN0ZWRfcGluGAQgASgMMuUBCglFbnJvbG1lbnQSTgoMR2V0QXV0aG9yaXR5EiMuZ2FsYXh5LnBvb2wudjEuR2V0QXV0aG9yaXR5UmVxdWVzdBoZLmdhbGF4eS5wb29sLnYxLkF1dGhvcml0eRJECgZFbnJvbGwSHS5nYWxheHkucG9vbC52MS5FbnJvbGxSZXF1ZXN0GhsuZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVwbHkSQgoFUmVuZXcSHC5nYWxheHkucG9vbC52MS5SZW5ld1JlcXVlc3QaGy5nYWxheHkucG9vbC52MS5FbnJvbGxSZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message galaxy.pool.v1.GetAuthorityRequest
@@ -33,7 +33,8 @@ export const GetAuthorityRequestSchema: GenMessage<GetAuthorityRequest> = /*@__P
  */
 export type Authority = Message<"galaxy.pool.v1.Authority"> & {
   /**
-   * The installation's root certificate, DER. Pin = SHA-256 of its SubjectPublicKeyInfo.
+   * The installation's root certificate, DER. Pin = SHA-256 of its SubjectPublicKeyInfo. The server's
+   * certificate is signed by this one.
    *
    * @generated from field: bytes root_certificate = 1;
    */
@@ -52,6 +53,29 @@ export type Authority = Message<"galaxy.pool.v1.Authority"> & {
    * @generated from field: string installation_id = 3;
    */
   installationId: string;
+
+  /**
+   * Only for some weeks after the root was replaced: the root before, DER, and
+   *
+   * @generated from field: bytes previous_root_certificate = 4;
+   */
+  previousRootCertificate: Uint8Array;
+
+  /**
+   * the key and name of root_certificate signed by the root before, DER. Who trusts the root before may
+   * trust root_certificate once it has checked: this is a CA certificate, signed by the root it knows,
+   * for the very key of root_certificate. The TLS server sends it too, behind its own certificate.
+   *
+   * @generated from field: bytes vouched_certificate = 5;
+   */
+  vouchedCertificate: Uint8Array;
+
+  /**
+   * When the root before ends to be believed, milliseconds since 1970.
+   *
+   * @generated from field: uint64 previous_until_ms = 6;
+   */
+  previousUntilMs: bigint;
 };
 
 /**
@@ -208,6 +232,13 @@ export type RenewRequest = Message<"galaxy.pool.v1.RenewRequest"> & {
    * @generated from field: string node_id = 3;
    */
   nodeId: string;
+
+  /**
+   * The pin of the newest root this node keeps, 32 bytes: so the pool knows who can follow it.
+   *
+   * @generated from field: bytes trusted_pin = 4;
+   */
+  trustedPin: Uint8Array;
 };
 
 /**

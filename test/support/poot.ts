@@ -59,7 +59,13 @@ async function startParts({ clock, database, folder, maxNodes }: Place, lines: s
   await database.migrate(REGISTRY_MIGRATIONS);
   await database.migrate(POOT_MIGRATIONS);
   const names = () => ({ dnsNames: ["pi"], ipAddresses: [] });
-  const authority = new Authority({ files, certificates, random, names });
+  const authority = new Authority({
+    files,
+    certificates,
+    random,
+    names,
+    overlapMs: 30 * 86_400_000,
+  });
   const events = new Events(log);
   const metrics = createMetrics();
   const audit = new Audit(database, clock);

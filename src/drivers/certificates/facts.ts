@@ -6,6 +6,7 @@ import { type DerElement, DerReader } from "./der.ts";
 const SEQUENCE = 0x30;
 const OBJECT = 0x06;
 const OCTETS = 0x04;
+const BOOLEAN = 0x01;
 const UTC_TIME = 0x17;
 const LONG_TIME = 0x18;
 const VERSION = 0xa0;
@@ -13,6 +14,7 @@ const EXTENSIONS = 0xa3;
 const DNS_NAME = 0x82;
 const URI_NAME = 0x86;
 
+const CONSTRAINTS = "551d13";
 const ALTERNATIVE_NAMES = "551d11";
 const EXTENDED_USAGE = "551d25";
 const USAGES = { client: "2b06010505070302", server: "2b06010505070301" } as const;
@@ -41,6 +43,7 @@ export function factsIn(der: Uint8Array): CertificateFacts {
     publicKey: ed25519KeyIn(spki) ?? otherKeyIn(spki),
     uris: textsOf(names, URI_NAME),
     dnsNames: textsOf(names, DNS_NAME),
+    isAuthority: isAuthorityIn(extensions.get(CONSTRAINTS)),
     usages: (["client", "server"] as const).filter((usage) => usages.includes(USAGES[usage])),
     notBeforeMs: timeIn(validity.next()),
     notAfterMs: timeIn(validity.next()),
@@ -78,6 +81,12 @@ function extensionsIn(signed: DerReader): ReadonlyMap<string, DerReader> {
     }
   }
   return found;
+}
+
+/** RFC 5280, 4.2.1.9: a sequence that begins with TRUE. */
+function isAuthorityIn(extension: DerReader | undefined): boolean {
+  const [first] = extension ? extension.only(SEQUENCE).reader().rest() : [];
+  return first?.tag === BOOLEAN && first.content.length === 1 && first.content[0] === 0xff;
 }
 
 function namesIn(extension: DerReader | undefined): readonly DerElement[] {

@@ -30,7 +30,6 @@ export async function createRoot(
   notAfterMs: number,
 ): Promise<CertificatePair> {
   const keys = await p256Keys();
-  const usages = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: [{ CN: [name] }],
@@ -38,13 +37,34 @@ export async function createRoot(
     notAfter: new Date(notAfterMs),
     keys,
     signingAlgorithm: P256,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(usages, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
+    extensions: await authorityExtensions(keys.publicKey),
   });
   return pairOf(root, keys);
+}
+
+/** The new root's key and name, signed by the old root. */
+export async function vouch(
+  old: CertificatePair,
+  next: CertificatePair,
+  notAfterMs: number,
+): Promise<Uint8Array> {
+  const issuer = new x509.X509Certificate(old.certificatePem);
+  const root = new x509.X509Certificate(next.certificatePem);
+  const made = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: root.subjectName,
+    issuer: issuer.subjectName,
+    notBefore: root.notBefore,
+    notAfter: new Date(notAfterMs),
+    publicKey: root.publicKey,
+    signingKey: await signingKeyOf(old),
+    signingAlgorithm: P256,
+    extensions: [
+      ...(await authorityExtensions(root.publicKey)),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return new Uint8Array(made.rawData);
 }
 
 /** A new leaf with a key of its own. */
@@ -64,6 +84,15 @@ export async function issue(
 ): Promise<Uint8Array> {
   const key = await crypto.subtle.importKey("raw", copy(publicKey), ED25519, true, ["verify"]);
   return new Uint8Array((await sign(root, key, terms)).rawData);
+}
+
+async function authorityExtensions(key: CryptoKey | x509.PublicKey): Promise<x509.Extension[]> {
+  const usages = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  return [
+    new x509.BasicConstraintsExtension(true, 0, true),
+    new x509.KeyUsagesExtension(usages, true),
+    await x509.SubjectKeyIdentifierExtension.create(key),
+  ];
 }
 
 async function sign(

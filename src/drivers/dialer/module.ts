@@ -20,10 +20,13 @@ export function createDialer(certificates: Certificates): Dialer {
       try {
         const terms = timeoutMs === undefined ? {} : { timeoutMs };
         const authority = await connection.call(Enrolment.method.getAuthority, {}, terms);
+        const { rootCertificate, previousRootCertificate, vouchedCertificate } = authority;
         return {
-          rootDer: authority.rootCertificate,
+          rootDer: rootCertificate,
           poolTimeMs: Number(authority.poolTimeMs),
           installationId: authority.installationId,
+          previousDer: someOf(previousRootCertificate),
+          vouchedDer: someOf(vouchedCertificate),
         };
       } finally {
         connection.close();
@@ -41,6 +44,11 @@ export function createDialer(certificates: Certificates): Dialer {
       }
     },
   };
+}
+
+/** Empty bytes on the wire stand for what was not sent. */
+function someOf(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.length > 0 ? bytes : undefined;
 }
 
 /** Provides `dialer`. */

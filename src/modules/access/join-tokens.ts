@@ -65,7 +65,8 @@ export interface JoinTokenParts {
   readonly database: Database;
   readonly random: Random;
   readonly audit: Audit;
-  readonly pin: Uint8Array;
+  /** What names the root that signs now. */
+  readonly pin: () => Uint8Array;
   readonly nowMs: () => number;
 }
 
@@ -99,7 +100,7 @@ export class JoinTokens {
       audit.row(caller, "token.created", id, { pool, uses, expiresAtMs: token.expiresAtMs }),
       ...also(token),
     ]);
-    return { token, text: formatToken({ pool, pin, id, secret }) };
+    return { token, text: formatToken({ pool, pin: pin(), id, secret }) };
   }
 
   async find(id: string): Promise<JoinTokenRecord | undefined> {

@@ -1,10 +1,12 @@
 import { defineModule } from "@/kernel/module.ts";
 import { Enrolment } from "@/proto/enrolment_pb.ts";
+import { authorityAccess, authorityRoutes } from "./authority-routes.ts";
 import { loginRoutes, loginRoutesAccess } from "./login-routes.ts";
 import { accessRoutes, accessRoutesAccess } from "./routes.ts";
 import { enrolmentRpcs } from "./rpc.ts";
 import { Access } from "./service.ts";
 import { ACCESS_MIGRATIONS } from "./table.ts";
+import { TRUST_MIGRATIONS } from "./trust-table.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -51,9 +53,10 @@ export const access = defineModule({
         description: "How long an address stays blocked.",
       }),
     }),
-  async start(services, { config, log, reloaded }) {
-    const { database, http, grpc, authority, registry, metrics, events, tokens } = services;
+  async start(services, { config, log, reloaded, defer }) {
+    const { database, clock, http, grpc, authority, registry, metrics, events, tokens } = services;
     await database.migrate(ACCESS_MIGRATIONS);
+    await database.migrate(TRUST_MIGRATIONS);
     const limits = {
       failuresMax: config.failures_max,
       windowMs: HOUR_MS,
@@ -64,9 +67,15 @@ export const access = defineModule({
     await service.load();
     http.authenticateWith((request) => service.authenticate(request));
     grpc.authenticateWith((certificate) => service.callerOfCertificate(certificate));
-    http.mount(accessRoutes(service, { http, authority, registry }), accessRoutesAccess);
+    http.mount(accessRoutes(service, { http, registry }), accessRoutesAccess);
     http.mount(loginRoutes(service, { http, authority, tokens }), loginRoutesAccess);
+    http.mount(authorityRoutes(service, { http, authority }), authorityAccess);
     grpc.serve(Enrolment, "anyone", enrolmentRpcs(service, authority, registry));
+    const endOverlap = () =>
+      service.rotation.finishWhenOver().catch((error: unknown) => {
+        log.error({ err: error }, "the root before is still believed");
+      });
+    defer(clock.every(HOUR_MS, () => void endOverlap()));
     events.on("node.suspended", ({ node }) => grpc.disconnect(node));
     events.on("node.removed", ({ node }) => grpc.disconnect(node));
     events.on("node.rekeyed", ({ node }) => grpc.disconnect(node));

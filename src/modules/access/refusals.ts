@@ -58,3 +58,20 @@ export const clockUntrusted = () =>
     'The pool does not trust its own clock yet and issues nothing; see "galaxy-pool status".',
     { retryAfterSeconds: 30 },
   );
+
+/** The refusal to end what has not begun. */
+export const noRotation = () =>
+  new PoolError(
+    "precondition",
+    "authority.not_rotating",
+    'Only one root is believed; there is nothing to end. "galaxy-pool cert rotate" begins a rotation.',
+  );
+
+/** The refusal to leave nodes behind. */
+export const rootNeeded = (nodes: number) =>
+  new PoolError(
+    "precondition",
+    "authority.root_needed",
+    `${nodes} node(s) have not fetched the new root yet and would have to join again with a new token. ` +
+      'See which with "galaxy-pool cert list", wait until they were on once, or end it all the same with --force.',
+  );

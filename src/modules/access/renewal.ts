@@ -13,6 +13,8 @@ export interface RenewalRequest {
   readonly oldKeySignature: Uint8Array;
   /** Which node asks, when it comes without a certificate. */
   readonly node: string;
+  /** The pin of the newest root the node keeps; empty when it does not say. */
+  readonly trustedPin: Uint8Array;
 }
 
 /** Renews certificates, and moves nodes to new keys (trust.md, section 2, steps 7 and 9). */

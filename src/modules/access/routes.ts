@@ -2,10 +2,8 @@ import { Elysia, t } from "elysia";
 import { type Caller, isOfInstallation, type Role } from "@/core/caller.ts";
 import type { PoolId } from "@/core/ids.ts";
 import type { Pool } from "@/core/pool.ts";
-import type { Authority } from "@/modules/certificates/service.ts";
 import type { Registry } from "@/modules/registry/service.ts";
 import type { Http, RouteAccess } from "@/ports/http.ts";
-import { toBase32 } from "@/std/bytes.ts";
 import { pageOf, readPage } from "@/std/paging.ts";
 import {
   type JoinTokenRecord,
@@ -22,18 +20,10 @@ const OPERATORS: readonly Role[] = ["admin", "operator"];
 
 /** Who may call which of these routes. */
 export const accessRoutesAccess: readonly RouteAccess[] = [
-  { method: "GET", path: "/api/v1/authority", access: "anyone" },
   { method: "GET", path: "/api/v1/tokens", access: OPERATORS },
   { method: "POST", path: "/api/v1/tokens", access: OPERATORS },
   { method: "DELETE", path: "/api/v1/tokens/:token_id", access: OPERATORS },
 ];
-
-const AuthorityView = t.Object({
-  installation_id: t.String(),
-  root_pem: t.String({ description: "The root certificate of this installation." }),
-  pin: t.String({ description: "SHA-256 of the root's SubjectPublicKeyInfo, base32." }),
-  pool_time: t.String({ format: "date-time" }),
-});
 
 const fields = {
   token_id: t.String(),
@@ -85,22 +75,12 @@ const NewToken = t.Object({
   ),
 });
 
-/** The CA for anybody, and join tokens for operators. */
+/** Join tokens for operators. */
 export const accessRoutes = (
   access: Access,
-  { http, authority, registry }: { http: Http; authority: Authority; registry: Registry },
+  { http, registry }: { http: Http; registry: Registry },
 ) =>
   new Elysia({ prefix: "/api/v1", tags: ["access"] })
-    .get(
-      "/authority",
-      () => ({
-        installation_id: authority.installationId,
-        root_pem: authority.rootPem,
-        pin: toBase32(authority.pin),
-        pool_time: timeText(access.time().nowMs),
-      }),
-      { response: AuthorityView, detail: { summary: "The CA of this installation" } },
-    )
     .get(
       "/tokens",
       async ({ query, request }) => {

@@ -32,6 +32,7 @@ export function enrolmentRpcs(
         rootCertificate: authority.rootDer,
         poolTimeMs: BigInt(access.time().nowMs),
         installationId: authority.installationId,
+        ...previousOf(authority),
       });
     },
     async enroll(request, call) {
@@ -42,9 +43,19 @@ export function enrolmentRpcs(
       return replyOf(await access.enroll(call.address, { ...asked, pool, leafHash }));
     },
     async renew(request, call) {
-      const { csr, oldKeySignature, nodeId } = request;
-      const renewal = { csr, oldKeySignature, node: nodeId };
+      const { csr, oldKeySignature, nodeId, trustedPin } = request;
+      const renewal = { csr, oldKeySignature, node: nodeId, trustedPin };
       return replyOf(await access.renew(call.address, call.caller, renewal));
     },
+  };
+}
+
+/** While two roots are believed: the one before, and what it says of the one now. */
+function previousOf({ previousRoot }: Authority) {
+  if (!previousRoot) return {};
+  return {
+    previousRootCertificate: previousRoot.der,
+    vouchedCertificate: previousRoot.vouchedDer,
+    previousUntilMs: BigInt(previousRoot.untilMs),
   };
 }

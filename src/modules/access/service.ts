@@ -20,6 +20,7 @@ import type { Enrolled } from "./issuing.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import { NodeKeys } from "./node-keys.ts";
 import { type Grant, NodeLogins } from "./node-logins.ts";
+import { NodeTrust } from "./node-trust.ts";
 import { OperatorToken } from "./operator-token.ts";
 import type { People } from "./people/people.ts";
 import type { PersonLogins } from "./people/person-logins.ts";
@@ -27,6 +28,7 @@ import type { Proof } from "./people/sign-in.ts";
 import type { PoolTime } from "./pool-time.ts";
 import { badCredentials, certificateRefused } from "./refusals.ts";
 import { Renewal, type RenewalRequest } from "./renewal.ts";
+import { Rotation } from "./rotation.ts";
 
 const SLOT_SECONDS = 30;
 const BEARER = /^bearer +(\S+)$/i;
@@ -56,11 +58,14 @@ interface CredentialKind {
 /** Says who calls, and lets machines in that prove they may. */
 export class Access {
   readonly joinTokens: JoinTokens;
+  /** Replaces the root of the installation. */
+  readonly rotation: Rotation;
   readonly #parts: AccessParts;
   readonly #operator: OperatorToken;
   readonly #logins: NodeLogins;
   readonly #accessTokens: AccessTokens;
   readonly #keys: NodeKeys;
+  readonly #trust: NodeTrust;
   readonly #enrolment: Enrolment;
   readonly #renewal: Renewal;
   readonly #enrolmentLimit: FailureLimit;
@@ -73,11 +78,13 @@ export class Access {
     this.#parts = parts;
     this.#time = () => timeOf(clock.now());
     const time = () => this.#time();
-    const { pin } = parts.authority;
+    const pin = () => parts.authority.pin;
     this.joinTokens = new JoinTokens({ ...parts, pin, nowMs: () => time().nowMs });
     this.#operator = new OperatorToken(parts.files);
     this.#logins = new NodeLogins({ ...parts, findNode: (id) => registry.findNode(id) });
     this.#keys = new NodeKeys(database);
+    this.#trust = new NodeTrust(database);
+    this.rotation = new Rotation({ ...parts, trust: this.#trust, time });
     const issuing = { ...parts, keys: this.#keys, time };
     this.#enrolment = new Enrolment({ ...issuing, joinTokens: this.joinTokens });
     this.#renewal = new Renewal(issuing);
@@ -91,9 +98,11 @@ export class Access {
     ];
   }
 
-  /** What must be known before the first request: logins that were ended lately. */
+  /** What must be known before the first request; a root rotation that was cut off is ended. */
   async load(): Promise<void> {
     await this.#logins.load();
+    await this.#trust.load();
+    await this.rotation.resume();
   }
 
   /** Who keeps the pool's time says what it is, and whether it is to be trusted. */
@@ -130,14 +139,23 @@ export class Access {
   }
 
   /** Makes a node of a machine that proves to know a join token. */
-  enroll(address: string, request: EnrolmentRequest): Promise<Enrolled> {
-    return this.#limited(this.#enrolmentLimit, address, () => this.#enrolment.enroll(request));
+  async enroll(address: string, request: EnrolmentRequest): Promise<Enrolled> {
+    const enroll = () => this.#enrolment.enroll(request);
+    const enrolled = await this.#limited(this.#enrolmentLimit, address, enroll);
+    await this.rotation.joined(enrolled.node.id);
+    return enrolled;
   }
 
   /** Renews a node's certificate, for the caller or for who signs with the registered key. */
-  renew(address: string, caller: Caller | undefined, request: RenewalRequest): Promise<Enrolled> {
+  async renew(
+    address: string,
+    caller: Caller | undefined,
+    request: RenewalRequest,
+  ): Promise<Enrolled> {
     const renew = () => this.#renewal.renew(caller, request);
-    return this.#limited(this.#enrolmentLimit, address, renew);
+    const renewed = await this.#limited(this.#enrolmentLimit, address, renew);
+    await this.rotation.said(renewed.node.id, request.trustedPin);
+    return renewed;
   }
 
   /** Something for a node to sign. */

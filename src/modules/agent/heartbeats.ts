@@ -33,6 +33,8 @@ export interface Beat {
   readonly type: NodeAnswer["type"] | "proven";
   readonly nextInMs: number;
   readonly message: string;
+  /** Whether the pool has another root, and has not heard that this node keeps it. */
+  readonly hasNewRoot: boolean;
 }
 
 /** The node's side of the proof: which heartbeat to send, and what an answer means. */
@@ -93,7 +95,10 @@ export class Heartbeats {
     const facts = { slot, healthPermille: FULL_HEALTH, flags: this.#flags() };
     const { session, heartbeat } = nextClaim(this.#session, this.#who, facts);
     this.#session = session;
-    if (!heartbeat) return { type: "proven", nextInMs: this.#untilNextSlotMs(), message: "" };
+    if (!heartbeat) {
+      const nextInMs = this.#untilNextSlotMs();
+      return { type: "proven", nextInMs, message: "", hasNewRoot: false };
+    }
     const sentMs = this.#clock.monotonic();
     return this.#take(await send(heartbeat), sentMs);
   }
@@ -125,7 +130,7 @@ export class Heartbeats {
     const answer = { type, slot: Number(reply.slot), receipt, ack };
     this.#session = onAnswer(this.#session, this.#who, answer);
     if (type === "accepted") this.#missedSlot = false;
-    return { type, nextInMs: reply.nextInMs, message };
+    return { type, nextInMs: reply.nextInMs, message, hasNewRoot: reply.authorityChanged };
   }
 
   #flags(): number {

@@ -14,10 +14,11 @@ import {
   RenewRequestSchema,
 } from "@/proto/enrolment_pb.ts";
 import { GetNodeRequestSchema, RegisterNodeRequestSchema, Registry } from "@/proto/registry_pb.ts";
-import { sameBytes, toBase32 } from "@/std/bytes.ts";
+import { toBase32 } from "@/std/bytes.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { Keeping, Membership } from "./keeping.ts";
 import { withLink } from "./link.ts";
+import { pinnedRoot } from "./trust.ts";
 
 /** What joining needs of the world. */
 export interface JoinParts {
@@ -94,13 +95,14 @@ async function joinAt(parts: JoinParts, terms: JoinTerms, address: string): Prom
   const { pin } = parseToken(terms.token);
   terms.tell(`fetching the authority of ${address}`);
   const authority = await dialer.fetchAuthority(address, CALL_MS);
-  requirePin(certificates.read(authority.rootDer).spkiHash, pin, address);
+  const rootDer = pinnedRoot(certificates, pin, authority);
+  if (!rootDer) throw pinDiffers(certificates.read(authority.rootDer).spkiHash, pin, address);
   terms.tell("the authority is the one the token names");
   const skewMs = clock.now() - authority.poolTimeMs;
   if (Math.abs(skewMs) > CLOCK_WARN_MS) {
     terms.tell(`this machine's clock is ${Math.round(skewMs / 60_000)} minutes off the pool's`);
   }
-  const rootPem = certificates.toPem(authority.rootDer);
+  const rootPem = certificates.toPem(rootDer);
   const connection = await dialer.connect(address, { rootPem, nowMs: authority.poolTimeMs });
   try {
     return await enrol(parts, terms, connection, rootPem);
@@ -188,9 +190,8 @@ export function installationOf(certificates: Certificates, certificate: Uint8Arr
   return /^spiffe:\/\/([^/]+)\//.exec(uri)?.[1] ?? "";
 }
 
-function requirePin(seen: Uint8Array, pin: Uint8Array, address: string): void {
-  if (sameBytes(seen, pin)) return;
-  throw new PoolError(
+function pinDiffers(seen: Uint8Array, pin: Uint8Array, address: string): PoolError {
+  return new PoolError(
     "denied",
     "pin.differs",
     `${address} is not the pool this token is for, or somebody is in between. Nothing was sent. ` +

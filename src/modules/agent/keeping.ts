@@ -97,10 +97,15 @@ export class Keeping {
     this.#files.write(MEMBERSHIP, `${text}\n`);
   }
 
+  /** The roots this node trusts, one after the other, the newest first. */
   rootPem(): string {
     const pem = this.#files.readText(ROOT);
     if (pem === undefined) throw this.notJoined();
     return pem;
+  }
+
+  saveRoots(pem: string): void {
+    this.#files.write(ROOT, pem);
   }
 
   certificatePem(): string {

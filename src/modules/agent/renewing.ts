@@ -4,6 +4,7 @@ import type { Connection } from "@/ports/dialer.ts";
 import type { Random } from "@/ports/random.ts";
 import { Enrolment, RenewRequestSchema } from "@/proto/enrolment_pb.ts";
 import type { Keeping, Membership } from "./keeping.ts";
+import { trustedPin } from "./trust.ts";
 
 /** What a renewal takes. */
 export interface RenewalParts {
@@ -24,7 +25,11 @@ export async function renew(
 ): Promise<Membership> {
   const known = keeping.membership();
   const csr = await certificates.createRequest(keeping.seed(() => random.bytes(32)));
-  const request = create(RenewRequestSchema, { csr, nodeId: known.nodeId });
+  const request = create(RenewRequestSchema, {
+    csr,
+    nodeId: known.nodeId,
+    trustedPin: trustedPin({ keeping, certificates }),
+  });
   const reply = await connection.call(Enrolment.method.renew, request, { timeoutMs: CALL_MS });
   const membership: Membership = {
     ...known,

@@ -21,6 +21,8 @@ const SKEW_WARN_MS = 30_000;
 const GONE = new Set(["left", "removed"]);
 /** A renewal that was refused is tried again after this; there are hours left for it. */
 const RENEW_AGAIN_MS = 600_000;
+/** A new root that could not be learned is looked at again after this; there are weeks left for it. */
+const LEARN_AGAIN_MS = 60_000;
 /** Connecting, introducing and renewing take less, whatever does not answer. */
 const STILL_MAX_MS = 120_000;
 
@@ -41,6 +43,7 @@ export class Running {
   /** Whether the newest connection carried an answer: then the same address is tried first. */
   #wasAnswered = false;
   #renewAfterMs = 0;
+  #learnAfterMs = 0;
   #skewWarned = false;
   #keptWarned = false;
   #problem = "";
@@ -209,7 +212,7 @@ export class Running {
   async #beatUntilStopped(link: Link, heartbeats: Heartbeats, stream: Asking): Promise<Ending> {
     while (!this.#stop.signal.aborted) {
       this.#moved();
-      const { type, nextInMs, message } = await heartbeats.beat((bytes) =>
+      const { type, nextInMs, message, hasNewRoot } = await heartbeats.beat((bytes) =>
         stream.ask(heartbeatRequest(bytes), this.#answerMs()),
       );
       this.#wasAnswered = true;
@@ -219,6 +222,7 @@ export class Running {
       if (type === "unknown" && (await this.#isGone(link, message))) return "left";
       const isFine = type === "accepted" || type === "proven";
       if (!isFine) this.#log.warn({ outcome: type, message }, "heartbeat not accepted");
+      this.#learnRootWhen(hasNewRoot);
       await this.#renewWhenDue(link, heartbeats);
       await this.#sleep(Math.max(nextInMs, isFine ? 1 : RETRY_MIN_MS));
       this.#requireConnectionIsWanted();
@@ -254,6 +258,15 @@ export class Running {
       "the pool does not take heartbeats of this node",
     );
     return false;
+  }
+
+  /** Opening a connection asks for the roots, takes over what is vouched for, and renews. */
+  #learnRootWhen(isNew: boolean): void {
+    const monotonicMs = this.#parts.clock.monotonic();
+    if (!isNew || monotonicMs < this.#learnAfterMs) return;
+    this.#learnAfterMs = monotonicMs + LEARN_AGAIN_MS;
+    this.#log.info("the pool has another root; the connection is made anew to fetch it");
+    throw madeAnew("The connection is made anew to fetch the new root.");
   }
 
   async #renewWhenDue(link: Link, heartbeats: Heartbeats): Promise<void> {

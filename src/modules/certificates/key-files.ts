@@ -7,6 +7,10 @@ export const KEY_FILES = {
   /** The installation's id. Written last: where it is, the rest is whole. */
   installation: "keys/installation",
   root: "keys/root.pem",
+  /** A root that was made and is not in use yet. */
+  nextRoot: "keys/root-next.pem",
+  /** The root before, while it is still believed: two certificates, no key. */
+  previousRoot: "keys/root-previous.pem",
   server: "keys/server.pem",
   audit: "keys/audit.seed",
   jwtFolder: "keys/jwt",

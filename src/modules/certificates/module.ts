@@ -9,17 +9,31 @@ declare module "@/kernel/module.ts" {
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 /** The installation's CA and keys; gives both servers their certificate and keeps it fresh. */
 export const authority = defineModule({
   name: "authority",
   needs: ["files", "certificates", "random", "clock", "host", "http", "grpc", "metrics"],
   provides: "authority",
+  config: (t) =>
+    t.Object({
+      overlap_days: t.Integer({
+        default: 30,
+        minimum: 1,
+        maximum: 365,
+        description:
+          "Days after a rotation of the root in which the root before is believed too. A node that " +
+          "was off for all of them has to join again with a new token.",
+      }),
+    }),
   async start({ files, certificates, random, clock, host, http, grpc, metrics }, context) {
-    const service = new Authority({ files, certificates, random, names: () => host.names() });
+    const names = () => host.names();
+    const overlapMs = context.config.overlap_days * DAY_MS;
+    const service = new Authority({ files, certificates, random, names, overlapMs });
     await service.ensureLeaf(clock.now());
     await service.onLeaf((pair) => http.identifyWith(pair));
-    await service.onLeaf((pair) => grpc.identifyWith({ leaf: pair, rootPem: service.rootPem }));
+    await service.onLeaf((pair) => grpc.identifyWith({ leaf: pair, rootPem: service.rootsPem }));
     metrics.gauge(
       "galaxy_certificate_expiry_seconds",
       "When the server's certificate ends, seconds since 1970.",

@@ -18,7 +18,7 @@ export interface ServerNames {
 
 /** Who signs the leaf, and for whom. */
 export interface LeafIssuer {
-  readonly root: CertificatePair;
+  readonly root: () => CertificatePair;
   readonly uri: string;
   readonly names: () => ServerNames;
 }
@@ -38,9 +38,7 @@ export class ServerLeaf {
     this.#certificates = certificates;
     this.#issuer = issuer;
     const stored = readPair(files, KEY_FILES.server);
-    if (stored && certificates.isSignedBy(this.#der(stored), issuer.root.certificatePem)) {
-      this.#take(stored, stored.note);
-    }
+    if (stored && this.#isOurs(stored)) this.#take(stored, stored.note);
   }
 
   get pair(): CertificatePair | undefined {
@@ -65,6 +63,7 @@ export class ServerLeaf {
   /** Whether it is time for another one. */
   isDue(nowMs: number): boolean {
     const { notBeforeMs, notAfterMs } = this.#dates;
+    if (!this.#pair || !this.#isOurs(this.#pair)) return true;
     if (nowMs < notBeforeMs || nowMs >= (notBeforeMs + notAfterMs) / 2) return true;
     return this.#note !== noteOf(this.#issuer.names());
   }
@@ -72,7 +71,7 @@ export class ServerLeaf {
   /** Issues the next one; it is on disk before anybody sees it. */
   async renew(nowMs: number): Promise<CertificatePair> {
     const names = this.#issuer.names();
-    const pair = await this.#certificates.createLeaf(this.#issuer.root, {
+    const pair = await this.#certificates.createLeaf(this.#issuer.root(), {
       uris: [this.#issuer.uri],
       dnsNames: [...new Set([POOL_NAME, "localhost", ...names.dnsNames])],
       ipAddresses: [...new Set(["127.0.0.1", "::1", ...names.ipAddresses])],
@@ -84,6 +83,12 @@ export class ServerLeaf {
     writePair(this.#files, KEY_FILES.server, pair, note);
     this.#take(pair, note);
     return pair;
+  }
+
+  /** Whether the root that signs now has signed it. */
+  #isOurs(pair: CertificatePair): boolean {
+    const root = this.#issuer.root().certificatePem;
+    return this.#certificates.isSignedBy(this.#der(pair), root);
   }
 
   #take(pair: CertificatePair, note: string): void {

@@ -1,6 +1,6 @@
 import { isId, type NodeId, type PoolId } from "@/core/ids.ts";
 import type { ReceiptMasters } from "@/core/poot/receipt.ts";
-import type { CertificatePair, Certificates } from "@/ports/certificates.ts";
+import type { CertificateFacts, CertificatePair, Certificates } from "@/ports/certificates.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import { assert } from "@/std/assert.ts";
@@ -9,8 +9,9 @@ import { type SigningKey, signingKey } from "@/std/crypto.ts";
 import { isRefusal } from "@/std/errors.ts";
 import { type FirstPool, firstPoolKey, readFirstPool } from "./first-pool.ts";
 import { JwtKeys } from "./jwt-keys.ts";
-import { damaged, KEY_FILES, notInitialised, readPair, readSeed } from "./key-files.ts";
+import { damaged, KEY_FILES, notInitialised, readSeed } from "./key-files.ts";
 import { PoolKeys } from "./pool-keys.ts";
+import { type PreparedRoot, type PreviousRoot, Roots } from "./roots.ts";
 import { ServerLeaf, type ServerNames } from "./server-leaf.ts";
 
 const HOUR_MS = 3_600_000;
@@ -26,6 +27,8 @@ export interface AuthorityParts {
   readonly certificates: Certificates;
   readonly random: Random;
   readonly names: () => ServerNames;
+  /** For how long after a rotation the root before is believed. */
+  readonly overlapMs: number;
 }
 
 /** A certificate for a node. */
@@ -45,35 +48,35 @@ export interface NodeIdentity {
   readonly hash: string;
 }
 
+/** What the certificates of an installation say; the root before, and until when it is believed. */
+export interface AuthorityFacts {
+  readonly root: CertificateFacts;
+  readonly previous: (CertificateFacts & { readonly untilMs: number }) | undefined;
+  readonly server: CertificateFacts;
+}
+
 /** The installation's CA and every key the pool signs with (trust.md, section 2, step 0). */
 export class Authority {
   readonly installationId: string;
-  readonly rootPem: string;
-  readonly rootDer: Uint8Array;
-  /** SHA-256 of the root's SubjectPublicKeyInfo: what a join token pins. */
-  readonly pin: Uint8Array;
   readonly #parts: AuthorityParts;
-  readonly #root: CertificatePair;
+  readonly #roots: Roots;
   readonly #leaf: ServerLeaf;
   readonly #jwt: JwtKeys;
   readonly #pools: PoolKeys;
   /** What was read of a certificate, for as long as its connection keeps the array. */
-  readonly #known = new WeakMap<Uint8Array, NodeIdentity>();
+  #known = new WeakMap<Uint8Array, NodeIdentity>();
   readonly #audit: SigningKey;
   readonly #leafListeners: TakesLeaf[] = [];
   #isClockTrusted: () => boolean = () => true;
+  #isUninformed: (node: NodeId) => boolean = () => false;
 
   /** Reads what `initialise` made; refuses where it did not (`data.not_initialised`). */
   constructor(parts: AuthorityParts) {
     const { files, certificates, random } = parts;
     this.#parts = parts;
     this.installationId = installationIn(files);
-    const root = readPair(files, KEY_FILES.root);
-    if (!root) throw damaged(KEY_FILES.root);
-    this.#root = root;
-    this.rootPem = root.certificatePem;
-    this.rootDer = certificates.toDer(root.certificatePem);
-    this.pin = certificates.read(this.rootDer).spkiHash;
+    this.#roots = new Roots(files, certificates);
+    const root = () => this.#roots.current;
     const uri = `${this.#namespace}/pool`;
     this.#leaf = new ServerLeaf(files, certificates, { root, uri, names: parts.names });
     this.#jwt = new JwtKeys(files, random);
@@ -81,11 +84,51 @@ export class Authority {
     this.#audit = auditKeyIn(files);
   }
 
-  /** The server's certificate and key; there is one once `renewOwn` has run. */
+  /** The root that signs. */
+  get rootPem(): string {
+    return this.#roots.current.certificatePem;
+  }
+
+  get rootDer(): Uint8Array {
+    return this.#parts.certificates.toDer(this.rootPem);
+  }
+
+  /** SHA-256 of the root's SubjectPublicKeyInfo: what a join token pins. */
+  get pin(): Uint8Array {
+    return this.#parts.certificates.read(this.rootPem).spkiHash;
+  }
+
+  /** The root before, while both are believed. */
+  get previousRoot(): PreviousRoot | undefined {
+    return this.#roots.previous;
+  }
+
+  /** What the certificates of this installation say. */
+  facts(): AuthorityFacts {
+    const { read } = this.#parts.certificates;
+    const { previous } = this.#roots;
+    return {
+      root: read(this.rootPem),
+      previous: previous && { ...read(previous.pem), untilMs: previous.untilMs },
+      server: read(this.leaf().certificatePem),
+    };
+  }
+
+  /** All roots whose certificates are believed, one after the other. */
+  get rootsPem(): string {
+    return this.#roots.pem;
+  }
+
+  /**
+   * The server's certificate and key; there is one once `renewOwn` has run. Behind it stands, while it
+   * is believed, what the root before says of the root now: who knows only that one can follow.
+   */
   leaf(): CertificatePair {
     const { pair } = this.#leaf;
     assert(pair, "the server leaf is made at the start");
-    return pair;
+    const { previous } = this.#roots;
+    if (!previous) return pair;
+    return { ...pair, certificatePem: `${pair.certificatePem.trim()}\n${previous.vouchedPem}\n` };
   }
 
   /** SHA-256 of the server's certificate, DER. */
@@ -118,9 +161,48 @@ export class Authority {
     if (!this.#isClockTrusted()) return false;
     this.#jwt.renew(nowMs);
     if (!this.#leaf.isDue(nowMs)) return false;
-    const pair = await this.#leaf.renew(nowMs);
-    for (const take of this.#leafListeners) await take(pair);
+    await this.#leaf.renew(nowMs);
+    await this.#handOver();
     return true;
+  }
+
+  /** Makes the next root. It is on disk, signs nothing, and is told to nobody before it is taken. */
+  prepareRoot(nowMs: number): Promise<PreparedRoot> {
+    const name = `galaxy-pool ${this.installationId}`;
+    return this.#roots.prepare(name, nowMs, this.#parts.overlapMs);
+  }
+
+  /** The root a rotation that was cut off has made and not taken. */
+  preparedRoot(): PreparedRoot | undefined {
+    return this.#roots.prepared();
+  }
+
+  /** The prepared root signs from now on; the one before is believed until the overlap ends. */
+  async takeRoot(nowMs: number): Promise<void> {
+    await this.#roots.take();
+    await this.#leaf.renew(nowMs);
+    await this.#handOver();
+  }
+
+  dropPreparedRoot(): void {
+    this.#roots.dropPrepared();
+  }
+
+  /** Only the root that signs is believed from now on. */
+  async forgetPreviousRoot(): Promise<void> {
+    this.#roots.forgetPrevious();
+    this.#known = new WeakMap();
+    await this.#handOver();
+  }
+
+  /** Who keeps what nodes know says which of them have not heard of the newest root. */
+  informWhen(isUninformed: (node: NodeId) => boolean): void {
+    this.#isUninformed = isUninformed;
+  }
+
+  /** Whether a node should come and hear of a new root. */
+  hasNewsFor(node: NodeId): boolean {
+    return this.#roots.previous !== undefined && this.#isUninformed(node);
   }
 
   /** Makes a server leaf if there is none at all, whatever the clock says. */
@@ -131,7 +213,7 @@ export class Authority {
   /** A certificate of 24 hours for a node, to be renewed at half of it, give or take a tenth. */
   async issueNode(node: NodeId, publicKey: Uint8Array, nowMs: number): Promise<NodeCertificate> {
     const notAfterMs = nowMs + NODE_LIFE_MS;
-    const certificate = await this.#parts.certificates.issue(this.#root, publicKey, {
+    const certificate = await this.#parts.certificates.issue(this.#roots.current, publicKey, {
       uris: [`${this.#namespace}/node/${node}`],
       usage: "client",
       notBeforeMs: nowMs - BACKDATED_MS,
@@ -203,6 +285,15 @@ export class Authority {
     return `spiffe://${this.installationId}`;
   }
 
+  async #handOver(): Promise<void> {
+    for (const take of this.#leafListeners) await take(this.leaf());
+  }
+
+  #isOurs(certificate: Uint8Array): boolean {
+    const roots = [this.rootPem, ...(this.previousRoot ? [this.previousRoot.pem] : [])];
+    return roots.some((root) => this.#parts.certificates.isSignedBy(certificate, root));
+  }
+
   #identityIn(certificate: Uint8Array): NodeIdentity | undefined {
     const { certificates } = this.#parts;
     const facts = readOrUndefined(certificates, certificate);
@@ -211,7 +302,7 @@ export class Authority {
     const node = uri.slice(prefix.length);
     if (!facts?.usages.includes("client") || more.length > 0) return undefined;
     if (!uri.startsWith(prefix) || !isId(node)) return undefined;
-    if (!certificates.isSignedBy(certificate, this.rootDer)) return undefined;
+    if (!this.#isOurs(certificate)) return undefined;
     const { publicKey, notAfterMs, hash } = facts;
     return { node: node as NodeId, publicKey, notAfterMs, hash: toHex(hash) };
   }

@@ -1,3 +1,4 @@
+import type { NodeId } from "@/core/ids.ts";
 import { slotsPerInterval } from "@/core/poot/slot.ts";
 import { defineModule } from "@/kernel/module.ts";
 import type { Checks } from "@/ports/checks.ts";
@@ -78,7 +79,8 @@ export const poot = defineModule({
     authority.trustClockWhen(() => service.poolTime().trusted);
     http.mount(pootRoutes(service, registry, http), pootAccess);
     const tellRefused: TellRefused = (refused) => events.tell("request.refused", refused);
-    grpc.serve(RegistryService, "node", pootRpcs(service, tellRefused));
+    const hasNewsFor = (node: NodeId) => authority.hasNewsFor(node);
+    grpc.serve(RegistryService, "node", pootRpcs(service, tellRefused, hasNewsFor));
     context.defer(followRegistry(service, events, context.log));
     addChecks(service, checks);
     context.ready(() => {

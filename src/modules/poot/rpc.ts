@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { unauthenticated } from "@/core/caller.ts";
+import type { NodeId } from "@/core/ids.ts";
 import type { Answer } from "@/core/poot/accept.ts";
 import { decodeClaim } from "@/core/poot/claim.ts";
 import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
@@ -40,13 +41,16 @@ const KINDS: Readonly<Record<Refused, RefusalKind>> = {
 export function pootRpcs(
   poot: Poot,
   tellRefused?: TellRefused,
+  hasNewsFor?: (node: NodeId) => boolean,
 ): ServiceRpcs<typeof RegistryService> {
   const heartbeat = async (request: HeartbeatRequest, call: Call): Promise<HeartbeatReply> => {
-    if (!call.caller) throw unauthenticated();
+    if (call.caller?.node === undefined) throw unauthenticated();
     const answered = await poot.heartbeatAside(call.caller, heartbeatOf(request));
     const { type } = answered.answer;
     if (type !== "accepted") tellRefused?.(refusedOf(type, answered, { request, call }));
-    return replyOf(answered);
+    const reply = replyOf(answered);
+    reply.authorityChanged = hasNewsFor?.(call.caller.node) ?? false;
+    return reply;
   };
   return { heartbeat, heartbeatStream: heartbeat };
 }

@@ -216,6 +216,7 @@ describe("GET /api/v1/authority", () => {
       root_pem: world.authority.rootPem,
       pin: toBase32(world.authority.pin),
       pool_time: new Date(world.clock.now()).toISOString(),
+      previous: null,
     });
   });
 });

@@ -15,6 +15,7 @@ import { createPasswords } from "@/drivers/passwords.ts";
 import { systemRandom } from "@/drivers/random.ts";
 import { createTokens } from "@/drivers/tokens.ts";
 import { Events } from "@/kernel/events.ts";
+import { authorityAccess, authorityRoutes } from "@/modules/access/authority-routes.ts";
 import type { JoinTokenTerms } from "@/modules/access/join-tokens.ts";
 import { loginRoutes, loginRoutesAccess } from "@/modules/access/login-routes.ts";
 import { createOperatorToken } from "@/modules/access/operator-token.ts";
@@ -26,6 +27,7 @@ import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
 import { enrolmentRpcs } from "@/modules/access/rpc.ts";
 import { Access } from "@/modules/access/service.ts";
 import { ACCESS_MIGRATIONS } from "@/modules/access/table.ts";
+import { TRUST_MIGRATIONS } from "@/modules/access/trust-table.ts";
 import { Audit } from "@/modules/audit/service.ts";
 import { AUDIT_MIGRATIONS } from "@/modules/audit/table.ts";
 import { initialise } from "@/modules/certificates/initialise.ts";
@@ -54,7 +56,13 @@ export const operator: Caller = {
   roles: ["admin", "operator"],
 };
 
-const MIGRATIONS = [AUDIT_MIGRATIONS, REGISTRY_MIGRATIONS, ACCESS_MIGRATIONS, PEOPLE_MIGRATIONS];
+const MIGRATIONS = [
+  AUDIT_MIGRATIONS,
+  REGISTRY_MIGRATIONS,
+  ACCESS_MIGRATIONS,
+  TRUST_MIGRATIONS,
+  PEOPLE_MIGRATIONS,
+];
 
 /** The figures of people in tests; hashes take little memory, so that many can be made. */
 export const PEOPLE_TERMS: PeopleTerms = {
@@ -100,7 +108,13 @@ async function startParts({ database, files, clock, lines }: Place) {
   await database.migrate(idempotencyMigrations);
   const audit = new Audit(database, clock);
   const names = () => ({ dnsNames: ["pi"], ipAddresses: ["192.0.2.7"] });
-  const authority = new Authority({ files, certificates, random, names });
+  const authority = new Authority({
+    files,
+    certificates,
+    random,
+    names,
+    overlapMs: 30 * 86_400_000,
+  });
   await authority.ensureLeaf(clock.now());
   const parts = { database, files, clock, random, certificates, tokens, audit, authority, log };
   const settings = {
@@ -153,7 +167,8 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
     },
   });
   http.authenticateWith((request) => access.authenticate(request));
-  http.mount(accessRoutes(access, { http, authority, registry }), accessRoutesAccess);
+  http.mount(accessRoutes(access, { http, registry }), accessRoutesAccess);
+  http.mount(authorityRoutes(access, { http, authority }), authorityAccess);
   http.mount(personRoutes(people, http), personRoutesAccess);
   http.mount(keyRoutes(people, http), keyRoutesAccess);
   http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
@@ -215,6 +230,10 @@ export class AccessWorld {
 
   get registry(): Registry {
     return this.#parts.registry;
+  }
+
+  get audit(): Audit {
+    return this.#parts.audit;
   }
 
   get access(): Access {

@@ -123,6 +123,14 @@ export class AgentWorld implements AsyncDisposable {
     this.#kernel = undefined;
   }
 
+  get access() {
+    return this.#running.service("access");
+  }
+
+  get authority() {
+    return this.#running.service("authority");
+  }
+
   get registry() {
     return this.#running.service("registry");
   }
@@ -138,7 +146,7 @@ export class AgentWorld implements AsyncDisposable {
   }
 
   async token(terms: Partial<JoinTokenTerms> = {}): Promise<string> {
-    const { joinTokens } = this.#running.service("access");
+    const { joinTokens } = this.access;
     return (await joinTokens.create(operator, { pool: this.home, ...terms })).text;
   }
 

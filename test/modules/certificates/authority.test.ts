@@ -18,7 +18,7 @@ const random = systemRandom();
 const BOARD = { dnsNames: ["pi", "pi.local"], ipAddresses: ["192.0.2.7", "2001:db8::7"] };
 
 function authorityIn(files: Files, names = () => BOARD): Authority {
-  return new Authority({ files, certificates, random, names });
+  return new Authority({ files, certificates, random, names, overlapMs: 30 * 86_400_000 });
 }
 
 function makeIn(files: Files, nowMs = NOW) {
