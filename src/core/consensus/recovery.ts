@@ -10,7 +10,7 @@ import { sendStatus } from "./rescue.ts";
 import { resendAll } from "./resend.ts";
 import type { Replica } from "./state.ts";
 import { arm } from "./timers.ts";
-import type { Ms } from "./types.ts";
+import type { Cert, Ms } from "./types.ts";
 import { enter } from "./views.ts";
 
 /** Starting, for the first time or after a crash (§8.2): the order matters. */
@@ -19,7 +19,8 @@ import { enter } from "./views.ts";
 export function boot(event: Boot & { readonly now: Ms }, config: Config): Replica {
   const replica = newReplica(event, config);
   const { durable } = replica;
-  if (durable.commitCert.height > event.committed.height) replica.uncommitted = durable.commitCert;
+  const commit = highestCommit(durable);
+  if (commit.height > event.committed.height) replica.uncommitted = commit;
   for (const block of event.blocks)
     if (block.header.height > event.committed.height)
       replica.blocks.set(block.hash, { block, isRooted: false, isStored: true });
@@ -34,6 +35,11 @@ export function boot(event: Boot & { readonly now: Ms }, config: Config): Replic
   sendStatus(replica, "all");
   arm(replica, "status", event.now + config.statusIntervalMs);
   return replica;
+}
+
+/** The record may hold a commit certificate whose blocks were not all here before the crash. */
+function highestCommit({ highCert, commitCert }: Durable): Cert {
+  return highCert.kind === "C" ? highCert : commitCert;
 }
 
 /** Below this view the record has promised things already; a timeout certificate counts too. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Cluster } from "#test/support/replica-cluster.ts";
-import { NO_HASH } from "@/core/consensus/types.ts";
+import { type Block, NO_HASH } from "@/core/consensus/types.ts";
 import { ONE_TX, Solo } from "./solo.ts";
 
 const ready = { type: "payload_ready", payload: ONE_TX, evidenceRoot: NO_HASH } as const;
@@ -90,6 +90,18 @@ describe("a restart (§8.2)", () => {
     solo.boot({ durable: solo.replica.durable, blocks: [block] });
     expect(solo.did("commit")).toMatchObject([{ blocks: [block] }]);
     expect(solo.did("store_block")).toEqual([]);
+  });
+
+  test("goes on with a commit that had to wait for blocks", () => {
+    const solo = new Solo().boot();
+    const { blocks } = solo.chain(2);
+    const cert = solo.certify(blocks[1] as Block, "C");
+    solo.hear({ type: "decide", cert });
+    solo.boot({ durable: solo.replica.durable, blocks: blocks.slice(1) });
+    expect(solo.replica.uncommitted).toEqual(cert);
+    expect(solo.did("fetch")).toMatchObject([{ hash: blocks[0]?.hash }]);
+    solo.hear({ type: "blocks", blocks: blocks.slice(0, 1), cert: null });
+    expect(solo.did("commit")).toMatchObject([{ blocks }]);
   });
 
   test("without a record makes an observer that writes none (§4.1)", () => {
