@@ -6,6 +6,7 @@ import { files } from "@/drivers/files.ts";
 import { grpc } from "@/drivers/grpc/module.ts";
 import { host } from "@/drivers/host.ts";
 import { http } from "@/drivers/http/module.ts";
+import { intake } from "@/drivers/intake/module.ts";
 import { metrics } from "@/drivers/metrics.ts";
 import { passwords } from "@/drivers/passwords.ts";
 import { postgres } from "@/drivers/postgres/module.ts";
@@ -42,6 +43,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
     tokens,
     passwords,
     metrics,
+    intake,
     location,
     checks,
     host,

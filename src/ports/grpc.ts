@@ -2,6 +2,7 @@ import type { DescMessage, DescService, MessageShape } from "@bufbuild/protobuf"
 import type { Caller } from "@/core/caller.ts";
 import type { CertificatePair } from "./certificates.ts";
 import type { Guard } from "./http.ts";
+import type { RequestClass } from "./intake.ts";
 
 /** What a method knows besides its message. */
 export interface Call {
@@ -48,9 +49,15 @@ export interface ServerIdentity {
 export interface Grpc {
   /**
    * Serves some methods of a service; several modules may share one. A method nobody serves, or two
-   * serve, fails the start. `access`: `anyone` needs no client certificate, `node` demands one.
+   * serve, fails the start. `access`: `anyone` needs no client certificate, `node` demands one. `of`
+   * is how they are treated when there is too much to do; `enrol` and `admin` when unstated.
    */
-  serve<S extends DescService>(service: S, access: "anyone" | "node", rpcs: ServiceRpcs<S>): void;
+  serve<S extends DescService>(
+    service: S,
+    access: "anyone" | "node",
+    rpcs: ServiceRpcs<S>,
+    of?: RequestClass,
+  ): void;
   /**
    * Hands over the identity, before it listens and again at each renewal: new connections see the
    * new certificate, open ones go on.

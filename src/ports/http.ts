@@ -5,6 +5,7 @@ import type { Named, Reach } from "@/core/sight.ts";
 import type { Page } from "@/std/paging.ts";
 import type { CertificatePair } from "./certificates.ts";
 import type { Write } from "./database.ts";
+import type { RequestClass } from "./intake.ts";
 
 /** Who may call one route: a list of roles, or `anyone` for the public ones. */
 export type Access = readonly Role[] | "anyone";
@@ -22,6 +23,11 @@ export interface RouteAccess {
    * when unstated. `installation` is refused to who speaks for one organization, whatever is named.
    */
   readonly reach?: Reach;
+  /**
+   * How it is treated when there is too much to do. Unstated: `read` for a GET, `enrol` for a change
+   * that anyone may ask for, `admin` for any other.
+   */
+  readonly class?: RequestClass;
 }
 
 /** Refuses what names a pool or a node that is hidden from the caller as if it did not exist. */

@@ -14,3 +14,8 @@ export function networkOf(address: string): string {
 function withoutZeros(group: string): string {
   return group.replace(/^0+(?=.)/, "");
 }
+
+/** Whether an address is of this machine itself. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}

@@ -161,7 +161,8 @@ describe("image, Compose file and manifest", () => {
     const probes = [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet);
     expect(probes.map(({ path }) => path)).toEqual(["/livez", "/livez", "/readyz"]);
     for (const { path, port } of probes) {
-      expect(HEALTH_ACCESS).toContainEqual({ method: "GET", path, access: "anyone" });
+      const row = { method: "GET", path, access: "anyone", class: "probe" } as const;
+      expect(HEALTH_ACCESS).toContainEqual(row);
       expect(named.find(({ name }) => name === port)?.containerPort).toBe(ports[0]);
     }
     expect(composeService().healthcheck.test).toEqual(["CMD", EXECUTABLE, "health"]);

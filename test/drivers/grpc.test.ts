@@ -16,6 +16,9 @@ import {
 import { certificates as certificatesModule } from "@/drivers/certificates.ts";
 import { clock } from "@/drivers/clock.ts";
 import { grpc as grpcModule } from "@/drivers/grpc/module.ts";
+import { intake } from "@/drivers/intake/module.ts";
+import { metrics } from "@/drivers/metrics.ts";
+import { random } from "@/drivers/random.ts";
 import { configKeys, configure } from "@/kernel/config.ts";
 import { Kernel } from "@/kernel/kernel.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
@@ -700,7 +703,7 @@ describe("the start", () => {
 });
 
 describe("the module", () => {
-  const modules = [clock, certificatesModule, grpcModule];
+  const modules = [clock, random, metrics, intake, certificatesModule, grpcModule];
 
   function startWith(values: Readonly<Record<string, unknown>>): Promise<Kernel> {
     const layer = { origin: () => "test", values: new Map(Object.entries(values)) };

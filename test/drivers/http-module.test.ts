@@ -4,6 +4,9 @@ import pino from "pino";
 import { TestClock } from "#test/support/clock.ts";
 import { selfSigned } from "#test/support/http.ts";
 import { http } from "@/drivers/http/module.ts";
+import { intake } from "@/drivers/intake/module.ts";
+import { metrics } from "@/drivers/metrics.ts";
+import { random } from "@/drivers/random.ts";
 import { openSqlite } from "@/drivers/sqlite/database.ts";
 import { configKeys, configure } from "@/kernel/config.ts";
 import { Kernel } from "@/kernel/kernel.ts";
@@ -42,7 +45,7 @@ async function startWith(
   more: readonly AnyModule[],
   settings: Readonly<Record<string, unknown>> = {},
 ) {
-  const modules = [clock, database, http, ...more];
+  const modules = [clock, random, metrics, intake, database, http, ...more];
   const lines: string[] = [];
   const values = new Map<string, unknown>(
     Object.entries({ "http.port": 0, "http.secure_port": 0, ...settings }),

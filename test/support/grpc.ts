@@ -14,6 +14,7 @@ import { GrpcServer } from "@/drivers/grpc/server.ts";
 import type { CertificatePair, LeafTerms } from "@/ports/certificates.ts";
 import type { Connection } from "@/ports/dialer.ts";
 import type { Grpc, ServiceRpcs } from "@/ports/grpc.ts";
+import type { Intake } from "@/ports/intake.ts";
 import type { RequestRefused } from "@/ports/refusal.ts";
 import { Registry } from "@/proto/registry_pb.ts";
 import { signingKey } from "@/std/crypto.ts";
@@ -91,6 +92,7 @@ export async function selfSigned(nowMs: number): Promise<CertificatePair> {
 /** What a test wants of its server. */
 export interface WorldTerms {
   readonly connectionsMax?: number;
+  readonly intake?: Intake;
   readonly host?: string;
   readonly serve: (grpc: Grpc) => void;
 }
@@ -106,11 +108,16 @@ export class GrpcWorld implements AsyncDisposable {
   readonly logged: string[] = [];
   readonly #connections: Connection[] = [];
 
-  static async open({ connectionsMax = 500, host = "::", serve }: WorldTerms): Promise<GrpcWorld> {
+  static async open({
+    connectionsMax = 500,
+    host = "::",
+    serve,
+    intake,
+  }: WorldTerms): Promise<GrpcWorld> {
     const clock = new TestClock();
     const authority = await TestAuthority.create(clock.now());
     const leaf = await authority.server();
-    const world = new GrpcWorld({ clock, authority, leaf, connectionsMax, host });
+    const world = new GrpcWorld({ clock, authority, leaf, connectionsMax, host, intake });
     world.server.identifyWith({ leaf, rootPem: authority.root.certificatePem });
     world.server.authenticateWith((certificate) => {
       const [uri = ""] = certificates.read(certificate).uris;
@@ -129,6 +136,7 @@ export class GrpcWorld implements AsyncDisposable {
     readonly leaf: CertificatePair;
     readonly connectionsMax: number;
     readonly host: string;
+    readonly intake: Intake | undefined;
   }) {
     this.clock = parts.clock;
     this.authority = parts.authority;
@@ -140,6 +148,7 @@ export class GrpcWorld implements AsyncDisposable {
       log: pino({ level: "warn" }, stream),
       address: { host: parts.host, port: 0 },
       connectionsMax: parts.connectionsMax,
+      ...(parts.intake && { intake: parts.intake }),
       onFatal: (fault) => this.faults.push(fault),
       onRefused: (told) => this.refused.push(told),
     });

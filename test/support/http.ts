@@ -15,6 +15,7 @@ import { HttpServer } from "@/drivers/http/server.ts";
 import { openSqlite } from "@/drivers/sqlite/database.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { RouteAccess } from "@/ports/http.ts";
+import type { Intake } from "@/ports/intake.ts";
 import type { RequestRefused } from "@/ports/refusal.ts";
 
 /** The largest body the HTTP server of a test takes. */
@@ -38,7 +39,15 @@ export type Mount = (server: HttpServer) => readonly [AnyElysia, readonly RouteA
  * An HTTP server with its own memory database and clock, and a log of its own unless one is given;
  * `Authorization: Bearer <role>[:<name>]`.
  */
-export async function httpWith(...given: readonly (Mount | Logger)[]) {
+export function httpWith(...given: readonly (Mount | Logger)[]) {
+  return limitedHttpWith(undefined, ...given);
+}
+
+/** The same with an intake. */
+export async function limitedHttpWith(
+  intake: Intake | undefined,
+  ...given: readonly (Mount | Logger)[]
+) {
   const mounts = given.filter((one) => typeof one === "function");
   const own = given.find((one) => typeof one !== "function");
   const clock = new TestClock();
@@ -61,6 +70,7 @@ export async function httpWith(...given: readonly (Mount | Logger)[]) {
   const server = new HttpServer({
     log,
     listeners,
+    ...(intake && { intake }),
     maxBodyBytes: TEST_BODY_BYTES,
     idempotency: new Idempotency(database, clock, 24 * 3_600_000),
     onFatal: (fault) => void faults.push(fault),

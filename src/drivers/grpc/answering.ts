@@ -5,6 +5,7 @@ import type {
   handleUnaryCall,
 } from "@grpc/grpc-js";
 import type { Call } from "@/ports/grpc.ts";
+import type { RequestClass } from "@/ports/intake.ts";
 import type { PoolError } from "@/std/errors.ts";
 import type { OpenCall } from "./open-call.ts";
 import type { StatusReply } from "./status.ts";
@@ -17,6 +18,7 @@ export type Access = "anyone" | "node";
 export interface ServedMethod {
   readonly method: DescMethod;
   readonly access: Access;
+  readonly of: RequestClass;
   readonly rpc: (request: never, call: Call) => Promise<Message> | AsyncIterable<Message>;
 }
 
@@ -24,6 +26,10 @@ export interface ServedMethod {
 export interface Door {
   /** Lets a call in; refuses who may not. */
   admit(peer: string, access: Access): OpenCall;
+  /** Takes a place for one message, or answers what to wait for; refuses what there is no room for. */
+  enter(call: OpenCall, of: RequestClass): Promise<void> | undefined;
+  /** Gives the place back. */
+  leave(of: RequestClass): void;
   /** Refuses a call that went on for longer than its certificate is good. */
   recheck(call: OpenCall, access: Access): void;
   /** How what was thrown is answered; a refusal is told to who listens. */
@@ -55,8 +61,8 @@ export function answerUnary(served: ServedMethod, door: Door): handleUnaryCall<B
       const open = door.admit(stream.getPeer(), access);
       call = open;
       stream.on("cancelled", () => open.abort());
-      const reply = encode(method, await rpc(decode(method, stream.request), open));
-      respond(null, reply);
+      const answer = () => rpc(decode(method, stream.request), open);
+      respond(null, encode(method, await answerInTurn(open, { served, door }, answer)));
     } catch (thrown) {
       respond(door.refuse(thrown, method, stream.getPeer()));
     }
@@ -73,10 +79,16 @@ export function answerWithStream(
     const answers = Answers.open(stream, served, door);
     if (!answers) return;
     try {
-      const request = decode(served.method, stream.request);
-      for await (const reply of (served.rpc as ManyAnswers)(request, answers.call)) {
-        if (answers.call.isOver) return;
-        await answers.send(reply);
+      const begin = async () => {
+        const request = decode(served.method, stream.request);
+        const replies = (served.rpc as ManyAnswers)(request, answers.call)[Symbol.asyncIterator]();
+        return { replies, first: await replies.next() };
+      };
+      // What takes a place is the first answer; the rest comes as things change.
+      const { replies, first } = await answerInTurn(answers.call, { served, door }, begin);
+      for (let next = first; !next.done; next = await replies.next()) {
+        if (answers.call.isOver) return void (await replies.return?.());
+        await answers.send(next.value);
       }
       answers.end();
     } catch (thrown) {
@@ -103,7 +115,8 @@ export function answerStream(
     let isLast = false;
     const answerWaiting = async (): Promise<void> => {
       for (let bytes = waiting.shift(); bytes; bytes = waiting.shift()) {
-        await answers.send(await rpc(decode(method, bytes), answers.call));
+        const answer = () => rpc(decode(method, bytes), answers.call);
+        await answers.send(await answerInTurn(answers.call, { served, door }, answer));
       }
       isWorking = false;
       if (isLast) answers.end();
@@ -124,6 +137,21 @@ export function answerStream(
       if (!isWorking) answers.end();
     });
   };
+}
+
+/** Does something for a call once there is a place for its class. */
+async function answerInTurn<Result>(
+  call: OpenCall,
+  { served, door }: { readonly served: ServedMethod; readonly door: Door },
+  answer: () => Promise<Result>,
+): Promise<Result> {
+  const place = door.enter(call, served.of);
+  if (place !== undefined) await place;
+  try {
+    return await answer();
+  } finally {
+    door.leave(served.of);
+  }
 }
 
 /** Our side of a stream: what is sent on it, and how it ends. */

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import type { Caller } from "@/core/caller.ts";
 import type { Clock } from "@/ports/clock.ts";
+import type { Intake, RequestClass } from "@/ports/intake.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
 import type { TellSeen } from "@/ports/sighting.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
@@ -18,6 +19,7 @@ export interface DoorParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly callsPerConnectionMax: number;
+  readonly intake?: Intake;
   readonly find: (peer: string) => Connection | undefined;
   readonly onFatal: (fault: unknown) => void;
   readonly onRefused?: TellRefused;
@@ -46,6 +48,18 @@ export class FrontDoor implements Door {
     if (connection.callsOpen < callsPerConnectionMax) return new OpenCall(connection, caller);
     const message = `A connection holds ${callsPerConnectionMax} calls at once; let some end first.`;
     throw new PoolError("exhausted", "connection.full", message);
+  }
+
+  enter({ caller, address }: OpenCall, of: RequestClass): Promise<void> | undefined {
+    const { intake } = this.#parts;
+    if (!intake) return undefined;
+    if (caller) intake.recognise(caller, address, of);
+    else intake.knock(address, of);
+    return intake.enter(of);
+  }
+
+  leave(of: RequestClass): void {
+    this.#parts.intake?.leave(of);
   }
 
   recheck({ connection }: OpenCall, access: Access): void {

@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Server } from "@grpc/grpc-js";
 import type { ServiceRpcs } from "@/ports/grpc.ts";
 import type { Guard } from "@/ports/http.ts";
+import type { RequestClass } from "@/ports/intake.ts";
 import { assert, unreachable } from "@/std/assert.ts";
 import {
   type Access,
@@ -20,13 +21,18 @@ export class MethodTable {
   readonly #methods = new Map<string, ServedMethod>();
 
   /** Adds some methods of a service; each may be answered by one module only. */
-  add<S extends DescService>(service: S, access: Access, rpcs: ServiceRpcs<S>): void {
+  add<S extends DescService>(
+    service: S,
+    access: Access,
+    rpcs: ServiceRpcs<S>,
+    of: RequestClass = access === "anyone" ? "enrol" : "admin",
+  ): void {
     this.#services.set(service.typeName, service);
     for (const [name, rpc] of Object.entries(rpcs)) {
       const method = service.method[name];
       assert(method, `${service.typeName} has no method ${name}`);
       assert(!this.#methods.has(pathOf(method)), `two modules serve ${pathOf(method)}`);
-      this.#methods.set(pathOf(method), { method, access, rpc: rpc as ServedMethod["rpc"] });
+      this.#methods.set(pathOf(method), { method, access, of, rpc: rpc as ServedMethod["rpc"] });
     }
   }
 

@@ -15,7 +15,7 @@ const GRACE_MS = 5_000;
 /** Provides `grpc`; it listens once every module has started. */
 export const grpc = defineModule({
   name: "grpc",
-  needs: ["certificates", "clock", "events"],
+  needs: ["certificates", "clock", "events", "intake"],
   provides: "grpc",
   section: "server",
   config: (t) =>
@@ -42,13 +42,14 @@ export const grpc = defineModule({
     if (!config.tls.enabled) throw plainRefused();
     listenAddress(config.address);
   },
-  start({ certificates, clock, events }, { config, log, defer, ready, fatal }) {
+  start({ certificates, clock, events, intake }, { config, log, defer, ready, fatal }) {
     const server = new GrpcServer({
       certificates,
       clock,
       log,
       address: listenAddress(config.address),
       connectionsMax: config.max_connections,
+      intake,
       onFatal: fatal,
       onRefused: (refused) => events.tell("request.refused", refused),
       onSeen: (seen) => events.tell("caller.seen", seen),

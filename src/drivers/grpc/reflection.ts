@@ -22,15 +22,20 @@ type Answer = ServerReflectionResponse["messageResponse"];
 
 /** Serves grpc.reflection.v1 from the descriptors inside the generated code: no .proto is read. */
 export function serveReflection(grpc: Grpc, services: () => readonly DescService[]): void {
-  grpc.serve(ServerReflection, "anyone", {
-    async serverReflectionInfo(request) {
-      return create(ServerReflectionResponseSchema, {
-        validHost: request.host,
-        originalRequest: request,
-        messageResponse: answerTo(request.messageRequest, services()),
-      });
+  grpc.serve(
+    ServerReflection,
+    "anyone",
+    {
+      async serverReflectionInfo(request) {
+        return create(ServerReflectionResponseSchema, {
+          validHost: request.host,
+          originalRequest: request,
+          messageResponse: answerTo(request.messageRequest, services()),
+        });
+      },
     },
-  });
+    "read",
+  );
 }
 
 function answerTo(

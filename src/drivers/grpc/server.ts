@@ -7,6 +7,7 @@ import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Grpc, ServerIdentity, ServiceRpcs } from "@/ports/grpc.ts";
 import type { Guard } from "@/ports/http.ts";
+import type { Intake, RequestClass } from "@/ports/intake.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
 import type { TellSeen } from "@/ports/sighting.ts";
 import { assert } from "@/std/assert.ts";
@@ -37,6 +38,8 @@ export interface GrpcServerParts {
   readonly log: Logger;
   readonly address: ListenAddress;
   readonly connectionsMax: number;
+  /** Decides what is worked on; without one everything is. */
+  readonly intake?: Intake;
   /** Told a fault of our own that must end the process. */
   readonly onFatal: (fault: unknown) => void;
   /** Called with every refusal. */
@@ -71,9 +74,14 @@ export class GrpcServer implements Grpc {
     serveReflection(this, () => this.#methods.services());
   }
 
-  serve<S extends DescService>(service: S, access: Access, rpcs: ServiceRpcs<S>): void {
+  serve<S extends DescService>(
+    service: S,
+    access: Access,
+    rpcs: ServiceRpcs<S>,
+    of?: RequestClass,
+  ): void {
     assert(this.#port === undefined, "methods are served before the gRPC server listens");
-    this.#methods.add(service, access, rpcs);
+    this.#methods.add(service, access, rpcs, of);
   }
 
   identifyWith(identity: ServerIdentity): void {

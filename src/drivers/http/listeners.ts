@@ -2,6 +2,7 @@ import type { Server } from "bun";
 import type { Logger } from "pino";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import { PoolError } from "@/std/errors.ts";
+import { isLoopback } from "@/std/network.ts";
 import { type Origin, originOf } from "./origin.ts";
 
 /** Answers a request that came in somewhere. */
@@ -109,7 +110,7 @@ export class Listeners {
         reusePort: false,
         fetch: (request): Promise<Response> => answering(request, origin),
       });
-      const origin = originOf(server, false);
+      const origin = originOf(server, { isSecure: false, isLocal: isLoopback(hostname) });
       return server;
     });
   }
@@ -128,7 +129,7 @@ export class Listeners {
         tls: { cert: identity.certificatePem, key: identity.privateKeyPem, ciphers: CIPHERS },
         fetch: (request): Promise<Response> => answering(request, origin),
       });
-      const origin = originOf(server, true);
+      const origin = originOf(server, { isSecure: true, isLocal: false });
       return server;
     });
     if (before) this.#retire(before);

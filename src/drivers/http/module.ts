@@ -16,7 +16,7 @@ const GRACE_MS = 5_000;
 /** Provides `http`; it listens once every module has started. */
 export const http = defineModule({
   name: "http",
-  needs: ["database", "clock", "events"],
+  needs: ["database", "clock", "events", "intake"],
   provides: "http",
   config: (t) =>
     t.Object({
@@ -62,7 +62,7 @@ export const http = defineModule({
         description: "How long the answer to an Idempotency-Key is remembered.",
       }),
     }),
-  async start({ database, clock, events }, { config, log, defer, ready, fatal }) {
+  async start({ database, clock, events, intake }, { config, log, defer, ready, fatal }) {
     await database.migrate(idempotencyMigrations);
     const listeners = new Listeners({
       log,
@@ -76,6 +76,7 @@ export const http = defineModule({
     const server = new HttpServer({
       log,
       listeners,
+      intake,
       maxBodyBytes: config.max_body_bytes,
       idempotency: new Idempotency(database, clock, config.idempotency_hours * HOUR_MS),
       onFatal: fatal,

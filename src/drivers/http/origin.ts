@@ -4,14 +4,19 @@ import type { Server } from "bun";
 export interface Origin {
   /** Over TLS. */
   readonly isSecure: boolean;
+  /** Only this machine can reach the listener. */
+  readonly isLocal?: boolean;
   addressOf(request: Request): string;
   keepOpen(request: Request): void;
 }
 
 /** The origin of all requests of one listener. */
-export function originOf(server: Server<undefined>, isSecure: boolean): Origin {
+export function originOf(
+  server: Server<undefined>,
+  where: { readonly isSecure: boolean; readonly isLocal: boolean },
+): Origin {
   return {
-    isSecure,
+    ...where,
     addressOf: (request) => plainAddress(server.requestIP(request)?.address ?? ""),
     keepOpen: (request) => server.timeout(request, 0),
   };
@@ -21,14 +26,10 @@ export function originOf(server: Server<undefined>, isSecure: boolean): Origin {
 export function originBehind(origin: Origin, original: Request): Origin {
   return {
     isSecure: origin.isSecure,
+    ...(origin.isLocal && { isLocal: true }),
     addressOf: () => origin.addressOf(original),
     keepOpen: () => origin.keepOpen(original),
   };
-}
-
-/** Whether an address is of this machine itself. */
-export function isLoopback(address: string): boolean {
-  return address === "::1" || address.startsWith("127.");
 }
 
 /** An IPv4 caller on a dual-stack listener is written as IPv4. */

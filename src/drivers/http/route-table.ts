@@ -1,4 +1,6 @@
-import { AssertionError } from "@/std/assert.ts";
+import type { AnyElysia } from "elysia";
+import type { RouteAccess } from "@/ports/http.ts";
+import { AssertionError, assert } from "@/std/assert.ts";
 
 interface Branch<Row> {
   readonly named: Map<string, Branch<Row>>;
@@ -64,4 +66,14 @@ function matching<Row>(
   const found = named && matching(named, segments, index + 1);
   if (found || segment === "" || !at.any) return found;
   return matching(at.any, segments, index + 1);
+}
+
+/** Fails the start where a route has no row of the permission table, or a row no route. */
+export function requireSameRoutes(routes: AnyElysia, access: readonly RouteAccess[]): void {
+  const mounted = new Set(routes.routes.map(({ method, path }) => `${method} ${path}`));
+  const listed = new Set(access.map(({ method, path }) => `${method} ${path}`));
+  const unlisted = [...mounted].filter((route) => !listed.has(route));
+  const unmounted = [...listed].filter((route) => !mounted.has(route));
+  assert(unlisted.length === 0, `routes without a row in the permission table: ${unlisted}`);
+  assert(unmounted.length === 0, `rows of the permission table without a route: ${unmounted}`);
 }

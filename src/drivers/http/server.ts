@@ -4,20 +4,23 @@ import { type Caller, denied, isOfInstallation, unauthenticated } from "@/core/c
 import { isInScope, outOfScope } from "@/core/scope.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Guard, Http, Remember, RouteAccess } from "@/ports/http.ts";
+import type { Intake } from "@/ports/intake.ts";
 import type { TellRefused } from "@/ports/refusal.ts";
 import type { TellSeen } from "@/ports/sighting.ts";
 import { AssertionError, assert } from "@/std/assert.ts";
 import type { PoolError } from "@/std/errors.ts";
+import { isLoopback } from "@/std/network.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
 import { isUnsized, readBounded, requireObject, requireSmallJson } from "./body.ts";
 import { docsAccess, docsRoutes } from "./docs.ts";
 import { pageResponse } from "./encoding.ts";
+import { Gate, type Place } from "./gate.ts";
 import { type Idempotency, idempotencyKeyOf, requestHash } from "./idempotency.ts";
 import type { Listeners } from "./listeners.ts";
 import { namedIn } from "./named.ts";
 import { openApiDocument } from "./openapi.ts";
-import { isLoopback, type Origin, originBehind } from "./origin.ts";
+import { type Origin, originBehind } from "./origin.ts";
 import {
   type HttpRefusal,
   internalFault,
@@ -27,7 +30,8 @@ import {
   refusalOf,
   routeUnknown,
 } from "./problems.ts";
-import { RouteTable } from "./route-table.ts";
+import { pathOf, pathStart } from "./request-path.ts";
+import { RouteTable, requireSameRoutes } from "./route-table.ts";
 import { secured } from "./security-headers.ts";
 
 /** What the server is made with. */
@@ -35,6 +39,8 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly maxBodyBytes: number;
   readonly listeners: Listeners;
+  /** Decides what is worked on; without one everything is. */
+  readonly intake?: Intake;
   readonly idempotency: Idempotency;
   /** Called with a broken promise of ours, which must end the process. */
   readonly onFatal: (fault: unknown) => void;
@@ -56,6 +62,13 @@ interface Attempt {
   readonly origin: Origin;
   row?: RouteAccess;
   caller?: Caller;
+}
+
+/** What the permission table has for a request. */
+interface Found {
+  readonly path: string;
+  readonly rows: ReadonlyMap<string, RouteAccess> | undefined;
+  readonly row: RouteAccess | undefined;
 }
 
 /** Elysia looks for the path behind this many characters of the URL, so a shorter host misleads it. */
@@ -83,6 +96,7 @@ export class HttpServer implements Http {
 
   readonly #options: ServerOptions;
   readonly #app: AnyElysia;
+  readonly #gate: Gate;
   readonly #rows: RouteAccess[] = [];
   readonly #table = new RouteTable<RouteAccess>();
   readonly #visits = new WeakMap<Request, Visit>();
@@ -96,6 +110,7 @@ export class HttpServer implements Http {
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#gate = new Gate(options.intake);
     // The hooks come first: Elysia applies them only to routes that are added later.
     this.#app = new Elysia({ strictPath: true, normalize: false })
       .onError({ as: "global" }, ({ error, request }) => this.#refuse(error, request))
@@ -188,30 +203,40 @@ export class HttpServer implements Http {
     if (pathStart(request.url) < PATH_FROM) return this.#answerShortHost(request, origin);
     if (request.method === "HEAD") return this.#answerHead(request, origin);
     let response: Response;
+    let place: Place | undefined;
     this.#attempts.set(request, { origin });
     try {
-      const visit = await this.#admit(request, origin);
+      const found = this.#find(request);
+      place = this.#gate.knock(request, origin, found.row);
+      if (place.wait !== undefined) await place.wait;
+      const visit = await this.#admit(request, origin, found);
       response = await this.#app.fetch(
         isUnsized(request) ? await this.#sized(request, visit) : request,
       );
       this.#logAnswer(request, response, visit.row);
     } catch (thrown) {
       response = this.#refuse(thrown, request);
+    } finally {
+      place?.leave();
     }
     return secured(response, origin.isSecure);
   }
 
-  /** Finds the row of the permission table and lets the caller through, or refuses. */
-  async #admit(request: Request, origin: Origin): Promise<Visit> {
+  #find(request: Request): Found {
     const path = pathOf(request.url);
     const rows = this.#table.find(path);
-    const row = rows?.get(request.method);
+    return { path, rows, row: rows?.get(request.method) };
+  }
+
+  /** Lets the caller of a row of the permission table through, or refuses. */
+  async #admit(request: Request, origin: Origin, { path, rows, row }: Found): Promise<Visit> {
     if (!row) return this.#refuseUnlisted(request, path, rows);
     this.#noteAttempt(request, { row });
     const isOpen =
       row.access === "anyone" ||
       (row.openOnLoopback === true && !origin.isSecure && isLoopback(origin.addressOf(request)));
     const caller = isOpen ? undefined : await this.#requireCaller(request, row);
+    if (caller) this.#gate.recognise(caller, request, origin, row);
     if (request.method !== "GET") requireSmallJson(request, this.#options.maxBodyBytes);
     const visit = { origin, row, caller };
     this.#visits.set(request, visit);
@@ -361,27 +386,6 @@ export class HttpServer implements Http {
   }
 }
 
-function requireSameRoutes(routes: AnyElysia, access: readonly RouteAccess[]): void {
-  const mounted = new Set(routes.routes.map(({ method, path }) => `${method} ${path}`));
-  const listed = new Set(access.map(({ method, path }) => `${method} ${path}`));
-  const unlisted = [...mounted].filter((route) => !listed.has(route));
-  const unmounted = [...listed].filter((route) => !mounted.has(route));
-  assert(unlisted.length === 0, `routes without a row in the permission table: ${unlisted}`);
-  assert(unmounted.length === 0, `rows of the permission table without a route: ${unmounted}`);
-}
-
 function answerOf(answer: Answer, headers: Record<string, string> = {}): Response {
   return Response.json(answer.body ?? null, { status: answer.status, headers });
-}
-
-/** Where a request names no host, or none that could be one, Bun gives the path alone. */
-function pathStart(url: string): number {
-  if (url.startsWith("/")) return 0;
-  return url.indexOf("/", url.indexOf("://") + 3);
-}
-
-function pathOf(url: string): string {
-  const start = pathStart(url);
-  const end = url.indexOf("?", start);
-  return end === -1 ? url.slice(start) : url.slice(start, end);
 }

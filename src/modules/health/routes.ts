@@ -6,15 +6,16 @@ import type { Health } from "./service.ts";
 
 /** Who may look. */
 export const HEALTH_ACCESS: readonly RouteAccess[] = [
-  { method: "GET", path: "/health", access: "anyone" },
-  { method: "GET", path: "/livez", access: "anyone" },
-  { method: "GET", path: "/readyz", access: "anyone" },
+  { method: "GET", path: "/health", access: "anyone", class: "probe" },
+  { method: "GET", path: "/livez", access: "anyone", class: "probe" },
+  { method: "GET", path: "/readyz", access: "anyone", class: "probe" },
   {
     method: "GET",
     path: "/metrics",
     access: ["admin", "operator", "auditor"],
     openOnLoopback: true,
     reach: "installation",
+    class: "admin",
   },
   {
     method: "GET",

@@ -20,8 +20,14 @@ const EXPLAINED_DAYS_MAX = 92;
 
 /** Who may see what a node is owed and why; a node only its own. */
 export const ledgerAccess: readonly RouteAccess[] = [
-  { method: "GET", path: "/api/v1/explain", access: LOOKING, reach: "members" },
-  { method: "GET", path: "/api/v1/statements/:node_id", access: LOOKING, reach: "members" },
+  { method: "GET", path: "/api/v1/explain", access: LOOKING, reach: "members", class: "export" },
+  {
+    method: "GET",
+    path: "/api/v1/statements/:node_id",
+    access: LOOKING,
+    reach: "members",
+    class: "export",
+  },
 ];
 
 /** What the routes ask. */

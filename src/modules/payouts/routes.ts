@@ -38,7 +38,13 @@ const LOOKING: readonly Role[] = ["admin", "operator", "auditor"];
 /** Who may look at payouts, and who may make them. */
 export const payoutAccess: readonly RouteAccess[] = [
   { method: "GET", path: "/api/v1/payouts", access: LOOKING, reach: "members" },
-  { method: "GET", path: "/api/v1/payouts/plan", access: LOOKING, reach: "installation" },
+  {
+    method: "GET",
+    path: "/api/v1/payouts/plan",
+    access: LOOKING,
+    reach: "installation",
+    class: "export",
+  },
   { method: "GET", path: "/api/v1/payouts/batches", access: LOOKING, reach: "installation" },
   {
     method: "GET",

@@ -28,8 +28,13 @@ const LETTERS: Readonly<Record<SlotState, string>> = {
 
 /** Who may ask for time and proofs. */
 export const pootAccess: readonly RouteAccess[] = [
-  { method: "GET", path: "/api/v1/poot/:node_id", access: ANY },
-  { method: "POST", path: "/api/v1/poot/calculate", access: ["admin", "operator", "auditor"] },
+  { method: "GET", path: "/api/v1/poot/:node_id", access: ANY, class: "export" },
+  {
+    method: "POST",
+    path: "/api/v1/poot/calculate",
+    access: ["admin", "operator", "auditor"],
+    class: "export",
+  },
   { method: "POST", path: "/api/v1/clock/accept", access: ["admin"], reach: "installation" },
   { method: "POST", path: "/api/v1/clock/rewind", access: ["admin"], reach: "installation" },
 ];

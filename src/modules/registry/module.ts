@@ -4,7 +4,7 @@ import type { Metrics } from "@/ports/metrics.ts";
 import { Registry as RegistryService } from "@/proto/registry_pb.ts";
 import { poolAccess, poolRoutes } from "./pool-routes.ts";
 import { nodeAccess, nodeRoutes } from "./routes.ts";
-import { registryRpcs } from "./rpc.ts";
+import { lookRpcs, memberRpcs } from "./rpc.ts";
 import { Registry } from "./service.ts";
 import { requireSameInterval, settingsOf } from "./settings.ts";
 import { REGISTRY_MIGRATIONS } from "./table.ts";
@@ -69,7 +69,8 @@ export const registry = defineModule({
     grpc.guardWith((caller, named) => service.requireReach(caller, named));
     http.mount(nodeRoutes(service, http), nodeAccess);
     http.mount(poolRoutes(service, http), poolAccess);
-    grpc.serve(RegistryService, "node", registryRpcs(service));
+    grpc.serve(RegistryService, "node", memberRpcs(service));
+    grpc.serve(RegistryService, "node", lookRpcs(service), "read");
     showFigures(service, metrics);
     reloaded((next) => service.apply(settingsOf(next)));
     return service;

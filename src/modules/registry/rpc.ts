@@ -21,12 +21,8 @@ import type { Question } from "./picks.ts";
 import type { Registry } from "./service.ts";
 import type { WatchEvent } from "./watch.ts";
 
-/** The calls of galaxy.pool.v1.Registry about who belongs to the pool; a node sees only its own pool. */
-export function registryRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
-  return { ...memberRpcs(registry), ...lookRpcs(registry) };
-}
-
-function memberRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
+/** The calls of galaxy.pool.v1.Registry that change who belongs to the pool. */
+export function memberRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
   return {
     async registerNode(request, call) {
       const { name, specialization, endpoint, org, metadata } = request;
@@ -57,7 +53,8 @@ function memberRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
   };
 }
 
-function lookRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
+/** Its calls that look at who belongs to the pool; a node sees only its own. */
+export function lookRpcs(registry: Registry): ServiceRpcs<typeof RegistryService> {
   return {
     async getNode(request, call) {
       const id = request.nodeId || itself(call);

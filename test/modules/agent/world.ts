@@ -14,6 +14,7 @@ import { files, openFiles } from "@/drivers/files.ts";
 import { grpc } from "@/drivers/grpc/module.ts";
 import { host } from "@/drivers/host.ts";
 import { http } from "@/drivers/http/module.ts";
+import { intake } from "@/drivers/intake/module.ts";
 import { metrics } from "@/drivers/metrics.ts";
 import { random, systemRandom } from "@/drivers/random.ts";
 import { sqlite } from "@/drivers/sqlite/module.ts";
@@ -112,7 +113,7 @@ export class AgentWorld implements AsyncDisposable {
 
   /** Starts the pool on its folder. */
   async open(): Promise<void> {
-    const drivers = [tokens, metrics, checks, host, sqlite, http, grpc];
+    const drivers = [tokens, metrics, intake, checks, host, sqlite, http, grpc];
     const modules = [audit, authority, registry, access, poot, standing];
     this.#kernel = await this.#run([...this.#ground(), ...drivers, ...modules]);
   }

@@ -12,7 +12,7 @@ import {
 import { nodeCaller } from "@/core/caller.ts";
 import type { Node } from "@/core/node.ts";
 import { openSqlite } from "@/drivers/sqlite/database.ts";
-import { registryRpcs } from "@/modules/registry/rpc.ts";
+import { lookRpcs, memberRpcs } from "@/modules/registry/rpc.ts";
 import type { Call } from "@/ports/grpc.ts";
 import {
   DeregisterNodeRequestSchema,
@@ -38,7 +38,8 @@ async function world() {
   const one = await memberOf(registry, home.id, 1, { org: "acme" });
   const two = await memberOf(registry, home.id, 2, { specialization: "gpu" });
   const three = await memberOf(registry, lab.id, 3);
-  const rpcs = registryRpcs(registry) as Required<ReturnType<typeof registryRpcs>>;
+  const served = { ...memberRpcs(registry), ...lookRpcs(registry) };
+  const rpcs = served as Required<typeof served>;
   return { ...made, rpcs, home, lab, park, one, two, three, call: callOf(one) };
 }
 
