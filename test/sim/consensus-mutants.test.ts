@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { PublicKey, Vote } from "@/core/consensus/types.ts";
 import { type Core, theCore } from "./consensus/core.ts";
 import { mutantCore } from "./consensus/mutant-core.ts";
 import { MUTANTS, type Mutant } from "./consensus/mutants.ts";
+import { RULES } from "./consensus/rules.ts";
 import { type RunTerms, run } from "./consensus/run.ts";
 import { storyNamed } from "./consensus/stories.ts";
 import { tellStory } from "./consensus/story.ts";
@@ -26,8 +26,8 @@ describe("a bug that is put in on purpose is caught", () => {
 
 /** What caught it, or null. */
 function catches(mutant: Mutant, core: Core): string | null {
-  const { story, frames, bugs } = mutant;
-  if (frames) return isFramed(core) && !isFramed(theCore) ? frames : null;
+  const { story, rule, bugs } = mutant;
+  if (rule) return RULES[rule](theCore) && !RULES[rule](core) ? rule : null;
   if (!story) return catchingSeed(mutant, core);
   const { text } = storyNamed(story);
   return tellStory(text, core, bugs) === text ? null : story;
@@ -41,22 +41,4 @@ function catchingSeed({ seeds = 0, fixed, bugs }: Mutant, core: Core): string | 
     if (violation && !run({ ...terms, core: theCore }).violation) return violation.message;
   }
   return null;
-}
-
-/** Whether votes of two epochs, in one view, look like an offence. */
-function isFramed(core: Core): boolean {
-  const pen = core.newBook().signer("01".repeat(32) as PublicKey);
-  const vote = (epoch: number): Vote => {
-    const said = {
-      type: "vote",
-      kind: "P",
-      epoch,
-      view: 1,
-      height: epoch,
-      justifyView: 0,
-    } as const;
-    const block = `0${epoch}`.repeat(32) as Vote["block"];
-    return { ...said, block, signer: 0, sig: pen.sign({ ...said, block }) };
-  };
-  return core.findOffence(vote(1), vote(2)) !== undefined;
 }

@@ -47,7 +47,7 @@ export interface AppState {
   readonly height: number;
   readonly root: Hash;
   readonly timestampMs: Ms;
-  /** When each transaction was executed. */
+  /** When each transaction of the last ten minutes was executed, in that order. */
   readonly executed: ReadonlyMap<number, Ms>;
   readonly validators: readonly PublicKey[];
   /** Committees somebody asked for and that are not there yet. */
@@ -58,6 +58,8 @@ export interface AppState {
 export interface AppBugs {
   readonly forgetsExecuted?: boolean;
   readonly keepsRequest?: boolean;
+  /** Judges by the clock of the host what only the date of the block may decide (§11). */
+  readonly readsClock?: boolean;
 }
 
 /**
@@ -78,24 +80,28 @@ export class Application {
     return { height: 0, root, timestampMs, executed: new Map(), validators, requested: [] };
   }
 
-  /** The application after one more block; each pair is computed once, as all replicas agree on it. */
-  execute(state: AppState, block: Block): AppState {
+  /**
+   * The application after one more block; each pair is computed once, as all replicas agree on it. What
+   * the clock of a host shows does not count.
+   */
+  execute(state: AppState, block: Block, nowMs: Ms = block.header.timestampMs): AppState {
+    if (this.#bugs.readsClock) return this.#execute(state, block, nowMs);
     const known = this.#next.get(state) ?? new Map<Hash, AppState>();
     this.#next.set(state, known);
     const before = known.get(block.hash);
     if (before) return before;
-    const after = this.#execute(state, block);
+    const after = this.#execute(state, block, block.header.timestampMs);
     known.set(block.hash, after);
     return after;
   }
 
-  #execute(state: AppState, block: Block): AppState {
+  #execute(state: AppState, block: Block, judgedAt: Ms): AppState {
     const { timestampMs, height } = block.header;
-    const executed = new Map(state.executed);
+    const executed = withoutOld(state.executed, judgedAt);
     const asked: (readonly PublicKey[])[] = [];
     for (const tx of block.payload.inline) {
       const { id, members } = readTx(tx);
-      if (!this.isDue(tx, timestampMs) || executed.has(id)) continue;
+      if (!this.isDue(tx, judgedAt) || executed.has(id)) continue;
       if (!this.#bugs.forgetsExecuted) executed.set(id, timestampMs);
       if (members) asked.push(this.#committeeOf(members));
     }
@@ -128,6 +134,16 @@ export class Application {
   #committeeOf(members: readonly number[]): readonly PublicKey[] {
     return members.flatMap((member) => this.#keys[member] ?? []);
   }
+}
+
+/** Those a block of that time could still execute again (§11): from ten minutes before it. */
+function withoutOld(executed: AppState["executed"], timestampMs: Ms): Map<number, Ms> {
+  const kept = new Map(executed);
+  for (const [id, at] of kept) {
+    if (at >= timestampMs - VALID_MS) break;
+    kept.delete(id);
+  }
+  return kept;
 }
 
 /** Not a hash worth the name, but different for different histories. */

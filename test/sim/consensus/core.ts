@@ -1,9 +1,10 @@
 import { SymbolicSignatures } from "#test/support/symbolic-signatures.ts";
 import type { Config } from "@/core/consensus/config.ts";
 import type { Effect, Event } from "@/core/consensus/events.ts";
-import { type Evidence, findOffence } from "@/core/consensus/evidence.ts";
+import { type Evidence, findOffence, provesOffence } from "@/core/consensus/evidence.ts";
 import type { Message, Outgoing } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
+import { prepareVote } from "@/core/consensus/safety-rules.ts";
 import { type Signer, type SigScheme, seal } from "@/core/consensus/signatures.ts";
 import type { State } from "@/core/consensus/state.ts";
 import { step } from "@/core/consensus/step.ts";
@@ -25,6 +26,8 @@ export interface Core {
   ) => { readonly state: State; readonly effects: readonly Effect[] };
   readonly isVerified: (scheme: SigScheme, committee: Committee, message: Message) => boolean;
   readonly findOffence: (first: Vote, second: Vote) => Evidence | undefined;
+  readonly provesOffence: typeof provesOffence;
+  readonly prepareVote: typeof prepareVote;
   readonly seal: (outgoing: Outgoing, signer: Signer) => Message;
 }
 
@@ -34,5 +37,7 @@ export const theCore: Core = {
   step,
   isVerified,
   findOffence,
+  provesOffence,
+  prepareVote,
   seal,
 };

@@ -1,6 +1,6 @@
 import type { Execution } from "@/core/consensus/events.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
-import type { Block, EpochProof, Hash } from "@/core/consensus/types.ts";
+import type { Block, EpochProof, Hash, Ms } from "@/core/consensus/types.ts";
 import { type AppState, readTx } from "./application.ts";
 import type { Found } from "./disk.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -12,17 +12,22 @@ interface Branch {
   readonly ids: ReadonlySet<number>;
 }
 
+type World = Pick<Surroundings, "app" | "genesis" | "genesisApp">;
+
 /** The blocks of a process: what is committed, what is executed, and what lies above. */
 export class HostChain {
   readonly blocks = new Map<Hash, Block>();
   readonly proofs = new Map<number, EpochProof>();
   committed: Block;
   app: AppState;
-  readonly #world: Pick<Surroundings, "app" | "genesis" | "genesisApp">;
+  readonly #world: World;
+  /** What the clock of the host shows. */
+  readonly #clock: () => Ms;
   #branch: Branch | null = null;
 
-  constructor(world: Pick<Surroundings, "app" | "genesis" | "genesisApp">) {
+  constructor(world: World, clock: () => Ms) {
     this.#world = world;
+    this.#clock = clock;
     this.committed = world.genesis;
     this.app = world.genesisApp;
   }
@@ -58,7 +63,7 @@ export class HostChain {
     const path: Block[] = [];
     for (let block = tip; block.header.height > 0; block = this.#get(block.header.parent))
       path.push(block);
-    return path.reduceRight((state, block) => app.execute(state, block), genesisApp);
+    return path.reduceRight((state, block) => app.execute(state, block, this.#clock()), genesisApp);
   }
 
   /** All blocks above the committed one, parents first. */
@@ -80,7 +85,7 @@ export class HostChain {
     while (block && block.header.height > this.app.height + 1)
       block = this.blocks.get(block.header.parent);
     if (block?.header.height !== this.app.height + 1) return false;
-    this.app = this.#world.app.execute(this.app, block);
+    this.app = this.#world.app.execute(this.app, block, this.#clock());
     return true;
   }
 

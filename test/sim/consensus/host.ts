@@ -52,7 +52,7 @@ export class Host {
     this.config = config;
     this.disk = disk;
     this.#world = world;
-    this.chain = new HostChain(world);
+    this.chain = new HostChain(world, () => this.now);
     this.outlet = (to, message) => world.carry(this, to, message);
     this.asking = new Asking(this);
   }

@@ -1,4 +1,5 @@
 import type { Fixed } from "./options.ts";
+import type { RuleName } from "./rules.ts";
 import type { Bugs } from "./simulation.ts";
 
 /** A change of one text that stands exactly once in one file of the core. */
@@ -19,8 +20,8 @@ export interface Mutant {
   readonly seeds?: number;
   /** … or by this directed story … */
   readonly story?: string;
-  /** … or because nobody honest can be accused of this any more: see mutants.test.ts. */
-  readonly frames?: "across epochs";
+  /** … or by a rule that is asked for directly. */
+  readonly rule?: RuleName;
 }
 
 function patch(file: string, from: string, to: string): Patch {
@@ -422,7 +423,39 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "evidence across epochs",
     patches: [patch("evidence.ts", "first.epoch === second.epoch && ", "")],
-    frames: "across epochs",
+    rule: "evidence is of one epoch",
+  },
+  {
+    name: "evidence without a look at the signatures",
+    patches: [
+      patch(
+        "evidence.ts",
+        "scheme.verify(committee, evidence.first) &&\n    scheme.verify(committee, evidence.second)",
+        "scheme !== null && committee !== null",
+      ),
+    ],
+    rule: "evidence is signed",
+  },
+  {
+    name: "the parent is compared outside SafetyRules only",
+    patches: [
+      patch(
+        "safety-rules.ts",
+        "header.parent === justify.block],",
+        "header.parent.length === justify.block.length],",
+      ),
+    ],
+    rule: "safety rules compare the parent",
+  },
+  {
+    name: "transactions judged by the local clock",
+    bugs: { app: { readsClock: true } },
+    story: "16-expired-transactions",
+  },
+  {
+    name: "executed transactions forgotten",
+    bugs: { app: { forgetsExecuted: true } },
+    story: "16-expired-transactions",
   },
   {
     name: "highCert not raised by Cert(C)",

@@ -16,15 +16,24 @@ export const LIAR_COMMANDS: Readonly<Record<string, Command>> = {
     world.host(Number(id)).crash(0);
     world.wires = world.wires.filter(({ from }) => from !== Number(id));
   },
-  /** `block X view 6 on C5 [parent Y] [height 9] [ahead 5000] [txs 1] [final] [justify 3]`. */
+  /**
+   * `block X view 6 on C5 [parent Y] [height 9] [ahead 5000] [txs 1] [holds 7@0,8@-1] [final]`: holds
+   * transactions 7 and 8, that are valid until its time, and until a millisecond before.
+   */
   block(story, [name = "", ...words]) {
     const { world } = story;
     const justify = story.cert(after(words, "on") ?? "C0");
     const view = Number(after(words, "view"));
     const parent = story.block(after(words, "parent") ?? world.nameOf(justify.block)).header;
     const count = Number(after(words, "txs") ?? 0);
+    const timestampMs =
+      Math.max(parent.timestampMs + 1, world.host(0).now) + Number(after(words, "ahead") ?? 0);
+    const held = (after(words, "holds") ?? "").split(",").filter((one) => one !== "");
     const payload: Payload = {
-      inline: Array.from({ length: count }, () => privateTx(story)),
+      inline: [
+        ...Array.from({ length: count }, () => privateTx(story)),
+        ...held.map((one) => heldTx(one, timestampMs)),
+      ],
       batches: [],
     };
     const header: Header = {
@@ -37,8 +46,7 @@ export const LIAR_COMMANDS: Readonly<Record<string, Command>> = {
         : justify.block,
       justifyView: justify.view,
       proposer: leaderOf(world.committee, view),
-      timestampMs:
-        Math.max(parent.timestampMs + 1, world.host(0).now) + Number(after(words, "ahead") ?? 0),
+      timestampMs,
       ...sumUp(payload),
       nextValidatorsHash: words.includes("final") ? ("ab".repeat(32) as never) : null,
       closing: null,
@@ -166,6 +174,12 @@ export const LIAR_COMMANDS: Readonly<Record<string, Command>> = {
 function privateTx(story: Story): Tx {
   const validUntilMs = story.world.host(0).now + VALID_MS / 2;
   return newTx({ id: ++story.txs, validUntilMs, members: null });
+}
+
+/** `7@-1`: transaction 7, valid until a millisecond before that time. */
+function heldTx(words: string, timestampMs: number): Tx {
+  const [id = 0, until = 0] = words.split("@").map(Number);
+  return newTx({ id, validUntilMs: timestampMs + until, members: null });
 }
 
 function isSaidBy(message: Message, id: number): boolean {

@@ -103,6 +103,14 @@ export const WORLD_COMMANDS: Readonly<Record<string, Command>> = {
   clock({ world }, [id, ms]) {
     world.clocks.set(Number(id), Number(ms));
   },
+  /** `executed 0 [1 …]`: which transactions replicas have executed, of the last ten minutes. */
+  executed({ world }, ids) {
+    for (const id of ids) {
+      const { executed, height, root } = world.host(Number(id)).app;
+      const txs = executed.size > 0 ? [...executed.keys()].join(" ") : "nothing";
+      world.tell(`${id}: at ${height} ${txs}, root ${root.slice(0, 6)}`);
+    }
+  },
   /** `state 0 [1 …]`: where replicas are. */
   state({ world }, ids) {
     for (const id of ids) world.tell(describeHost(world, world.host(Number(id))));
