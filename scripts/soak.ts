@@ -5,11 +5,12 @@ import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { figuresOf } from "#test/sim/consensus/figures.ts";
 import { runPayoutCrash } from "#test/sim/payout-crash.ts";
 import { runAdversaries } from "#test/sim/poot-adversary.ts";
+import { askForged } from "#test/support/forged-requests.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
 
 /**
  * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
- * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`, `soak sim [--rounds 300000]`,
+ * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`, `soak openapi [--rounds 100000]`, `soak sim [--rounds 300000]`,
  * `soak twins [--rounds 100000]`. Progress is kept in dist/soak, so that an interrupted run goes on where
  * it was; `--fresh` begins anew. Ends with 0 when all is well.
  */
@@ -19,6 +20,7 @@ const KILLS_A_POOL = 10;
 const NODES = 3;
 const SEEDS_A_STEP = 500;
 /** A worker needs a few hundred seeds to become fast. */
+const FORGED_A_POOL = 10_000;
 const SIM_SEEDS_A_STEP = 5_000;
 
 /** A run that can be interrupted: so many rounds in steps, and what is added up over them. */
@@ -144,6 +146,30 @@ function payoutSoak(rounds: number): Soak<{ crashes: number; faults: readonly st
   };
 }
 
+/** Requests made from the OpenAPI document; each step asks a pool of its own. */
+function openApiSoak(
+  rounds: number,
+): Soak<{ statuses: Record<number, number>; faults: readonly string[] }> {
+  return {
+    name: "openapi",
+    rounds,
+    stepRounds: FORGED_A_POOL,
+    empty: { statuses: {}, faults: [] },
+    async step(from, to, sum) {
+      const { statuses, faults } = await askForged(from, to);
+      const all = { ...sum.statuses };
+      for (const [status, count] of Object.entries(statuses))
+        all[Number(status)] = (all[Number(status)] ?? 0) + count;
+      return { statuses: all, faults: [...sum.faults, ...faults] };
+    },
+    line: ({ statuses, faults }) =>
+      `${Object.entries(statuses)
+        .map(([status, count]) => `${count} × ${status}`)
+        .join(", ")}; ${faults.length} faults ${faults.join("; ")}`,
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
 /** The consensus core, on all cores; one of ten seeds is of more than five validators, up to 16. */
 function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
   return {
@@ -199,11 +225,13 @@ async function soak(name: string | undefined): Promise<number> {
     return run(killSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
   if (name === "adversary") return run(adversarySoak(rounds(100_000)));
   if (name === "payout") return run(payoutSoak(rounds(100_000)));
+  if (name === "openapi") return run(openApiSoak(rounds(100_000)));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
   say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
+  say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");
   return 2;

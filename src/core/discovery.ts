@@ -65,7 +65,7 @@ function mixed(hash: number): number {
 /** The refusal when no node can serve. */
 export const nobodyServes = (specialization: string | undefined) =>
   new PoolError(
-    "unavailable",
+    "not_found",
     "discovery.nobody",
     `No node ${specialization ? `for ${specialization} ` : ""}is up at the moment; try again later.`,
     { retryAfterSeconds: 30 },

@@ -51,8 +51,8 @@ describe("a refusal about membership", () => {
     ["pool.full", "precondition", poolFull(POOL)],
     ["pool.private", "denied", poolPrivate(POOL.id)],
     ["pool.not_empty", "precondition", poolNotEmpty(POOL, 2)],
-    ["discovery.nobody", "unavailable", nobodyServes(undefined)],
-    ["discovery.nobody", "unavailable", nobodyServes("gpu")],
+    ["discovery.nobody", "not_found", nobodyServes(undefined)],
+    ["discovery.nobody", "not_found", nobodyServes("gpu")],
     ["discovery.key_missing", "invalid", hashKeyMissing()],
   ])("has the code %s and the kind %s, and is a sentence", (code, kind, refusal) => {
     expect([refusal.code, refusal.kind]).toEqual([code, kind]);

@@ -1,6 +1,7 @@
 import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import type { AnyElysia } from "elysia";
 import type { RouteAccess } from "@/ports/http.ts";
+import { inOpenApiWords } from "./openapi-schemas.ts";
 
 /** One operation of the document, as far as it is read or written here. */
 interface Operation {
@@ -61,7 +62,10 @@ export function openApiDocument(
   version: string,
 ): Record<string, unknown> {
   const generated = toOpenAPISchema(app, { staticFile: false }, undefined, undefined, "3.1.0");
-  const paths = generated.paths as Record<string, Record<string, Operation> | undefined>;
+  const paths = inOpenApiWords(generated.paths) as Record<
+    string,
+    Record<string, Operation> | undefined
+  >;
   for (const row of rows) {
     const operation = paths[row.path.replace(/:(\w+)/g, "{$1}")]?.[row.method.toLowerCase()];
     if (operation) complete(operation, row);
@@ -91,9 +95,19 @@ function complete(operation: Operation, row: RouteAccess): void {
   operation["security"] = row.access === "anyone" ? [] : [{ token: [] }, { apiKey: [] }];
   operation["x-roles"] = row.access;
   if (row.openOnLoopback) operation["x-open-on-loopback"] = true;
-  const responses = operation.responses ?? { 200: { description: "Done." } };
+  const responses = withoutVoid(operation.responses ?? { 200: { description: "Done." } });
   for (const status of refusalsOf(operation, row)) responses[status] ??= problemOf(status);
   operation.responses = responses;
+}
+
+/** An answer without a body has no content; the generator writes its type where media types stand. */
+function withoutVoid(responses: Record<string, unknown>): Record<string, unknown> {
+  const bare = ([status, response]: [string, unknown]) => {
+    const { content, ...rest } = response as { readonly content?: Record<string, unknown> };
+    const isVoid = content?.["type"] === "void";
+    return [status, isVoid ? rest : response];
+  };
+  return Object.fromEntries(Object.entries(responses).map(bare));
 }
 
 /** Which refusals a route may answer with besides its own, from its shape. */
@@ -102,7 +116,7 @@ function refusalsOf(operation: Operation, row: RouteAccess): number[] {
   const places = (operation.parameters ?? []).map((parameter) => parameter.in);
   if (row.access !== "anyone") statuses.push(401, 403);
   if (places.length > 0 || operation.requestBody) statuses.push(400);
-  if (places.includes("path")) statuses.push(404);
+  if (places.includes("path") || places.includes("query")) statuses.push(404);
   if (row.method !== "GET") statuses.push(400, 401, 403, 404, 409, 413, 415);
   return statuses;
 }

@@ -101,7 +101,11 @@ const changeRoutes = (registry: Registry, http: Http) =>
         await registry.deletePool(http.callerOf(request), params.pool_id);
         set.status = 204;
       },
-      { params: PoolParams, detail: { summary: "Delete a pool without nodes and money" } },
+      {
+        params: PoolParams,
+        response: { 204: t.Void() },
+        detail: { summary: "Delete a pool without nodes and money" },
+      },
     );
 
 const joinRoutes = (registry: Registry, http: Http) =>

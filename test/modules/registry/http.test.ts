@@ -488,7 +488,7 @@ const scenarios: readonly Scenario[] = [
     as: nodeOne,
     method: "GET",
     path: () => "/resolve",
-    status: 503,
+    status: 404,
     body: code("discovery.nobody"),
   },
   {
