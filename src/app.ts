@@ -7,6 +7,7 @@ import { grpc } from "@/drivers/grpc/module.ts";
 import { host } from "@/drivers/host.ts";
 import { http } from "@/drivers/http/module.ts";
 import { intake } from "@/drivers/intake/module.ts";
+import { machine } from "@/drivers/machine.ts";
 import { metrics } from "@/drivers/metrics.ts";
 import { passwords } from "@/drivers/passwords.ts";
 import { postgres } from "@/drivers/postgres/module.ts";
@@ -66,7 +67,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
 }
 
 /** What a node is made of. */
-export const nodeModules: readonly AnyModule[] = [...world, dialer, agent];
+export const nodeModules: readonly AnyModule[] = [...world, machine, dialer, agent];
 
 /** What a node is made of while it runs. */
 export const runningNodeModules: readonly AnyModule[] = [supervisor, nodeLock, ...nodeModules];

@@ -56,6 +56,8 @@ function joinCommand(node: Command): void {
     .option("--meta <key=value>", "a fact about this node; repeatable", collect, [])
     .option("--payout-address <address>", "where to be paid")
     .option("--rail <rail>", "the way of paying the address is for", "manual")
+    .option("--same-node", "the board was swapped: go on as the node whose key is in the folder")
+    .option("--new-node", "the card was copied: forget the key in the folder, be a node of its own")
     .addHelpText(
       "after",
       `

@@ -15,6 +15,8 @@ export interface JoinFlags extends FolderFlags {
   readonly meta?: readonly string[];
   readonly payoutAddress?: string;
   readonly rail?: string;
+  readonly sameNode?: boolean;
+  readonly newNode?: boolean;
 }
 
 type Terms = Parameters<Agent["join"]>[0];
@@ -35,6 +37,7 @@ export function joinTerms(
     specialization: flags.specialization ?? "",
     endpoint: flags.endpoint ?? "",
     org: flags.org ?? "",
+    node: nodeIn(flags),
     metadata: Object.fromEntries((flags.meta ?? []).map(pairOf)),
     tell: (step) => {
       if (!flags.json) console.error(`… ${step}`);
@@ -61,6 +64,14 @@ function tellJoined({ nodeId, poolId }: ReturnType<Agent["membership"]>, flags: 
       : `Set where to be paid: galaxy-pool node address ADDRESS${same}`,
   );
   print.line(`Next: galaxy-pool node run${same}`);
+}
+
+/** Which node a machine is to be that found the key of another machine in its folder. */
+function nodeIn({ sameNode, newNode }: JoinFlags): Terms["node"] {
+  if (sameNode && newNode)
+    throw usage("Say --same-node when the board was swapped, or --new-node for a copy, not both.");
+  if (newNode) return "new";
+  return sameNode ? "same" : undefined;
 }
 
 function hostsIn(hosts: readonly string[], environment: NodeJS.ProcessEnv): readonly string[] {

@@ -489,6 +489,19 @@ describe("a stream", () => {
   });
 });
 
+/** A TLS connection of a node that says nothing on it. */
+async function idleAs(world: GrpcWorld, number: number) {
+  const { certificatePem: cert, privateKeyPem: key } = await world.authority.node(number);
+  const ends = { closed: Promise.withResolvers<void>(), met: Promise.withResolvers<void>() };
+  const terms = { port: world.port, host: "127.0.0.1", rejectUnauthorized: false, cert, key };
+  const socket = connectTls({ ...terms, ALPNProtocols: ["h2"] });
+  socket.on("error", () => {});
+  socket.on("close", () => ends.closed.resolve());
+  socket.once("data", () => ends.met.resolve()); // The server's SETTINGS: it has taken us in.
+  await ends.met.promise;
+  return { closed: ends.closed.promise, isOpen: () => !socket.destroyed };
+}
+
 describe("disconnecting a caller", () => {
   test("ends its streams at once and its connections soon, and nobody else's", async () => {
     const heartbeatStream = async () => create(HeartbeatReplySchema);
@@ -515,6 +528,26 @@ describe("disconnecting a caller", () => {
     const late = new Reading(cut.watch(Registry.method.watchNodes, {}));
     expect((await late.over)?.code).toBe("pool.unreachable");
     await standing(spared);
+  });
+
+  test("ends a connection on which nothing was ever asked", async () => {
+    await using world = await GrpcWorld.open({ serve: echo() });
+    const [cut, spared] = [await idleAs(world, 1), await idleAs(world, 2)];
+    world.server.disconnect("node-1");
+    expect([cut.isOpen(), spared.isOpen()]).toEqual([true, true]);
+    world.clock.advance(1_000);
+    await cut.closed;
+    expect(spared.isOpen()).toBe(true);
+  });
+
+  test("leaves a caller who is not welcome a minute, as any stranger", async () => {
+    await using world = await GrpcWorld.open({ serve: echo() });
+    const suspended = await idleAs(world, 66);
+    world.clock.advance(59_999);
+    await nextTurn();
+    expect(suspended.isOpen()).toBe(true);
+    world.clock.advance(1);
+    await suspended.closed;
   });
 
   test("lets the call that asked for it have its answer", async () => {

@@ -62,6 +62,11 @@ export class FrontDoor implements Door {
     this.#parts.intake?.leave(of);
   }
 
+  /** Whether the certificate of a new connection stands for somebody who is welcome. */
+  knows(connection: Connection): boolean {
+    return this.#recognise(connection) !== undefined;
+  }
+
   recheck({ connection }: OpenCall, access: Access): void {
     if (access === "node") certificateNow(connection.shown, this.#parts.clock.now());
   }

@@ -21,6 +21,8 @@ export interface ListenerParts {
   readonly certificates: Certificates;
   readonly clock: Clock;
   readonly connectionsMax: number;
+  /** Whether the pool knows who showed this now; so it can be told who must go, also before it calls. */
+  readonly knows: (connection: Connection) => boolean;
   /** Takes a connection over once it is known who showed what. */
   readonly admit: (socket: TLSSocket) => void;
 }
@@ -102,12 +104,9 @@ export class Listener {
     const { certificates, admit } = this.#parts;
     const shown = judge(rawOf(socket.getPeerCertificate()), this.#roots, certificates);
     const connection = new Connection(socket, sha256(leaf), shown);
-    if (shown.type === "ours") {
-      this.#places.recognise(socket);
-      this.#makeRoomFor(shown.key);
-    } else {
-      this.#limitStay(socket);
-    }
+    if (shown.type === "ours") this.#makeRoomFor(shown.key);
+    if (this.#parts.knows(connection)) this.#places.recognise(socket);
+    else this.#limitStay(socket);
     this.#connections.set(connection.peer, connection);
     socket.once("close", () => this.#forget(connection));
     admit(socket);

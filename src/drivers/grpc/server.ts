@@ -14,6 +14,7 @@ import { assert } from "@/std/assert.ts";
 import { PoolError } from "@/std/errors.ts";
 import { addressText, type ListenAddress } from "./address.ts";
 import type { Access } from "./answering.ts";
+import type { Connection } from "./connection.ts";
 import { FrontDoor } from "./door.ts";
 import { serveHealth } from "./health.ts";
 import { Listener } from "./listener.ts";
@@ -64,7 +65,8 @@ export class GrpcServer implements Grpc {
     this.#address = parts.address;
     this.#clock = parts.clock;
     const admit = (socket: TLSSocket) => this.#injector.injectConnection(socket);
-    this.#listener = new Listener({ ...parts, admit });
+    const knows = (connection: Connection) => this.#door.knows(connection);
+    this.#listener = new Listener({ ...parts, admit, knows });
     this.#door = new FrontDoor({
       ...parts,
       callsPerConnectionMax: CALLS_PER_CONNECTION_MAX,

@@ -5,6 +5,7 @@ import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Connection, Dialer } from "@/ports/dialer.ts";
+import type { Machine } from "@/ports/machine.ts";
 import type { Random } from "@/ports/random.ts";
 import {
   type EnrollReply,
@@ -18,6 +19,7 @@ import { toBase32 } from "@/std/bytes.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { Keeping, Membership } from "./keeping.ts";
 import { withLink } from "./link.ts";
+import { adoptMachine, requireOwnMachine } from "./own-machine.ts";
 import { pinnedRoot } from "./trust.ts";
 
 /** What joining needs of the world. */
@@ -27,6 +29,7 @@ export interface JoinParts {
   readonly certificates: Certificates;
   readonly clock: Clock;
   readonly random: Random;
+  readonly machine: Machine;
 }
 
 /** What a person says when a machine joins. */
@@ -42,6 +45,8 @@ export interface JoinTerms {
   readonly endpoint: string;
   readonly org: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Which node this is to be where the key was made on another machine; it is asked for when left out. */
+  readonly node?: "same" | "new" | undefined;
   /** Called with each step, for people who watch. */
   readonly tell: (step: string) => void;
 }
@@ -53,6 +58,7 @@ const CLOCK_WARN_MS = 300_000;
 /** Enrols this machine: pin first, then a proof that the token is known (trust.md, section 2, steps 2 to 7). */
 export async function joinPool(parts: JoinParts, terms: JoinTerms): Promise<Membership> {
   const token = parseToken(terms.token);
+  chooseNode(parts, terms);
   const known = parts.keeping.findMembership();
   if (known && known.poolId !== token.pool) throw alreadyJoined(known);
   const failures: string[] = [];
@@ -66,6 +72,12 @@ export async function joinPool(parts: JoinParts, terms: JoinTerms): Promise<Memb
     }
   }
   throw new PoolError("unavailable", "pool.unreachable", `No pool answered. ${failures.join(" ")}`);
+}
+
+/** A key that was made on another machine is used, or thrown away, only when that was said. */
+function chooseNode(parts: JoinParts, { node }: JoinTerms): void {
+  if (node === "new") parts.keeping.forgetNode();
+  if (node === undefined && parts.keeping.machineMarks()) requireOwnMachine(parts);
 }
 
 /** Says what this node is, and learns what the token said it is. */
@@ -119,6 +131,7 @@ async function enrol(
 ): Promise<Membership> {
   const { keeping, certificates, random } = parts;
   const token = parseToken(terms.token);
+  adoptMachine(parts);
   const seed = keeping.seed(() => random.bytes(32));
   const csr = await certificates.createRequest(seed);
   const nonce = random.bytes(NONCE_BYTES);

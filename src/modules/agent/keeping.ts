@@ -27,6 +27,9 @@ export interface Membership {
   readonly poolTimeMs: number;
 }
 
+/** By kind, where a mark of the machine was read, and its hash. */
+export type MachineMarks = Readonly<Record<string, string>>;
+
 /** What `node run` tells the other commands of the same folder. */
 export interface RunState {
   readonly pid: number;
@@ -43,6 +46,7 @@ const CERTIFICATE = "certificate.pem";
 const MEMORY = "session.bin";
 const STATE = "run.json";
 const MAINTENANCE = "maintenance.json";
+const MACHINE = "machine.json";
 
 /** The folder of a node: its key never leaves it. */
 export class Keeping {
@@ -66,6 +70,16 @@ export class Keeping {
     const seed = fromHex(this.#files.readText(KEY)?.trim() ?? "");
     if (seed?.length !== 32) throw this.notJoined();
     return signingKey(seed);
+  }
+
+  /** The machine the key was made on; undefined when nobody noted it. */
+  machineMarks(): MachineMarks | undefined {
+    const text = this.#files.readText(MACHINE);
+    return text === undefined ? undefined : (JSON.parse(text) as MachineMarks);
+  }
+
+  saveMachineMarks(marks: MachineMarks): void {
+    this.#files.write(MACHINE, `${JSON.stringify(marks)}\n`);
   }
 
   findMembership(): Membership | undefined {
@@ -156,6 +170,12 @@ export class Keeping {
   forgetPool(): void {
     for (const path of [MEMBERSHIP, ROOT, CERTIFICATE, MEMORY, STATE, MAINTENANCE])
       this.#files.remove(path);
+  }
+
+  /** Nothing is left of the node this folder held; the next one gets a key of its own. */
+  forgetNode(): void {
+    this.forgetPool();
+    for (const path of [KEY, MACHINE]) this.#files.remove(path);
   }
 
   notJoined(): PoolError {

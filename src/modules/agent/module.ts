@@ -11,11 +11,11 @@ declare module "@/kernel/module.ts" {
 /** The node's side of a pool. */
 export const agent = defineModule({
   name: "agent",
-  needs: ["files", "clock", "random", "certificates", "dialer"],
+  needs: ["files", "clock", "random", "certificates", "dialer", "machine"],
   provides: "agent",
-  start({ files, clock, random, certificates, dialer }, { log, defer }) {
+  start({ files, ...services }, { log, defer }) {
     const keeping = new Keeping(files);
-    const service = new Agent({ keeping, clock, random, certificates, dialer }, log);
+    const service = new Agent({ ...services, keeping }, log);
     defer(() => service.stop());
     return service;
   },

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { signAddress } from "@/core/payout/address.ts";
 import { slotAt } from "@/core/poot/slot.ts";
 import type { Logger } from "@/kernel/log.ts";
+import type { Machine } from "@/ports/machine.ts";
 import {
   DeregisterNodeRequestSchema,
   GetStandingRequestSchema,
@@ -15,33 +16,44 @@ import type { JoinTerms } from "./joining.ts";
 import { joinPool } from "./joining.ts";
 import type { Membership, RunState } from "./keeping.ts";
 import { type LinkParts, withLink } from "./link.ts";
+import { requireOwnMachine } from "./own-machine.ts";
 import { type Ending, Running } from "./running.ts";
 
 const CALL_MS = 15_000;
 const NO_HASH = new Uint8Array(32);
 
+/** What the node's side works with. */
+export interface AgentParts extends LinkParts {
+  readonly machine: Machine;
+}
+
 /** The node's side: join, run, be paid, leave. */
 export class Agent {
-  readonly #parts: LinkParts;
+  readonly #parts: AgentParts;
   readonly #log: Logger;
   #running: Running | undefined;
 
-  constructor(parts: LinkParts, log: Logger) {
+  constructor(parts: AgentParts, log: Logger) {
     this.#parts = parts;
     this.#log = log;
   }
 
-  /** Enrols this machine and registers it; joining again with a new token is the same node. */
+  /**
+   * Enrols this machine and registers it; joining again with a new token is the same node. Where the key
+   * was made on another machine the terms must say which node this is to be (`node.other_machine`).
+   */
   join(terms: JoinTerms): Promise<Membership> {
     return joinPool(this.#parts, terms);
   }
 
   /**
    * Sends heartbeats until `stop`, or until the node has left; `told` hears when it is connected and
-   * when not. Refuses at once where what joining left behind is not whole (`node.not_joined`).
+   * when not. Refuses at once where what joining left behind is not whole (`node.not_joined`), or was
+   * left behind by another machine (`node.other_machine`).
    */
   run(told: (state: RunState) => void = () => {}): Promise<Ending> {
     this.#parts.keeping.requireWhole();
+    requireOwnMachine(this.#parts);
     this.#running = new Running(this.#parts, this.#log, told);
     return this.#running.run();
   }
@@ -72,6 +84,7 @@ export class Agent {
 
   /** Says where to pay this node: a statement signed by its key. The first takes effect at once. */
   async setAddress(rail: string, address: string): Promise<PayoutAddress> {
+    requireOwnMachine(this.#parts);
     try {
       return await this.#stateAddress(rail, address);
     } catch (error) {
@@ -108,6 +121,7 @@ export class Agent {
   async leave(): Promise<Membership> {
     const { keeping } = this.#parts;
     const membership = keeping.membership();
+    requireOwnMachine(this.#parts);
     await withLink(this.#parts, ({ connection }) =>
       connection.call(Registry.method.deregisterNode, create(DeregisterNodeRequestSchema), {
         timeoutMs: CALL_MS,

@@ -207,7 +207,7 @@ describe("a node that was off for days", () => {
     expect((await node.agent.standing()).nodeId).toBe(id);
     await world.pass(2 * DAY_MS);
     await node.agent.leave();
-    expect(node.files.list(".")).toEqual(["node.key"]);
+    expect(node.files.list(".")).toEqual(["machine.json", "node.key"]);
     await node.join(await world.token());
     expect([node.id, world.registry.getNode(id).status]).toEqual([id, "member"]);
     await world.pass(SLOT_MS + MINUTE_MS);

@@ -16,6 +16,7 @@ import { host } from "@/drivers/host.ts";
 import { http } from "@/drivers/http/module.ts";
 import { intake } from "@/drivers/intake/module.ts";
 import { metrics } from "@/drivers/metrics.ts";
+import { passwords } from "@/drivers/passwords.ts";
 import { random, systemRandom } from "@/drivers/random.ts";
 import { sqlite } from "@/drivers/sqlite/module.ts";
 import { tokens } from "@/drivers/tokens.ts";
@@ -25,6 +26,7 @@ import { type AnyModule, defineModule } from "@/kernel/module.ts";
 import { firstToken } from "@/modules/access/first-token.ts";
 import type { JoinTokenTerms } from "@/modules/access/join-tokens.ts";
 import { access } from "@/modules/access/module.ts";
+import { people } from "@/modules/access/people/module.ts";
 import type { JoinTerms } from "@/modules/agent/joining.ts";
 import { Keeping } from "@/modules/agent/keeping.ts";
 import { Agent } from "@/modules/agent/service.ts";
@@ -113,8 +115,8 @@ export class AgentWorld implements AsyncDisposable {
 
   /** Starts the pool on its folder. */
   async open(): Promise<void> {
-    const drivers = [tokens, metrics, intake, checks, host, sqlite, http, grpc];
-    const modules = [audit, authority, registry, access, poot, standing];
+    const drivers = [tokens, passwords, metrics, intake, checks, host, sqlite, http, grpc];
+    const modules = [audit, authority, registry, people, access, poot, standing];
     this.#kernel = await this.#run([...this.#ground(), ...drivers, ...modules]);
   }
 
@@ -216,6 +218,8 @@ export class TestAgent {
   readonly files: Files;
   readonly keeping: Keeping;
   readonly lines: string[] = [];
+  /** The serial numbers of the board this agent runs on. */
+  marks: Partial<Record<"board" | "system", string>> = { board: "/board=1", system: "/system=1" };
   agent: Agent;
   /** How `run` ended, once it has. */
   ended: Promise<unknown> = Promise.resolve();
@@ -281,6 +285,8 @@ export class TestAgent {
     const dialer = createDialer(certificates);
     const { keeping } = this;
     const clock = this.#world.nodeClock;
-    return new Agent({ keeping, clock, dialer, certificates, random: systemRandom() }, log);
+    const machine = { marks: () => this.marks };
+    const parts = { keeping, clock, dialer, certificates, machine, random: systemRandom() };
+    return new Agent(parts, log);
   }
 }
