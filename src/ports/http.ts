@@ -18,6 +18,8 @@ export interface RouteAccess {
   readonly access: Access;
   /** Open to anyone on the plain loopback listener, whatever `access` says (metrics). */
   readonly openOnLoopback?: boolean;
+  /** A browser may ask from pages of this host alone, also without a cookie (signing in). */
+  readonly ownPagesOnly?: boolean;
   /**
    * How close a caller must be to the pools and nodes it names: `sight` for a GET and `members` else,
    * when unstated. `installation` is refused to who speaks for one organization, whatever is named.
@@ -36,8 +38,11 @@ export type Guard = (
   asked: { readonly named: readonly Named[]; readonly reach: Reach },
 ) => void;
 
-/** Says who calls; settled by the access module. Undefined means no credentials; bad ones are refused. */
-export type Authenticate = (request: Request) => Promise<Caller | undefined>;
+/**
+ * Says who calls; settled by the access module. Undefined means no credentials; bad ones are refused.
+ * A cookie counts only on a request that came in over TLS.
+ */
+export type Authenticate = (request: Request, isSecure: boolean) => Promise<Caller | undefined>;
 
 /** What a POST answered: what its Idempotency-Key will answer again. */
 export interface Answer {
@@ -67,6 +72,8 @@ export interface Http {
   guardWith(guard: Guard): void;
   /** Who makes this request; only inside a route that is not open to anyone. */
   callerOf(request: Request): Caller;
+  /** Whether a request came in over TLS. */
+  isSecure(request: Request): boolean;
   /** The address the request came from, for limits and the audit. */
   addressOf(request: Request): string;
   /**

@@ -70,8 +70,9 @@ function withCallers(module: AnyModule, callers: ReadonlyMap<string, Caller>): A
       const server = (await module.start(services, context)) as HttpServer;
       const settle = server.authenticateWith.bind(server);
       server.authenticateWith = (authenticate: Authenticate) =>
-        settle(async (request) => {
-          return callers.get(request.headers.get(CALLER_HEADER) ?? "") ?? authenticate(request);
+        settle(async (request, isSecure) => {
+          const named = callers.get(request.headers.get(CALLER_HEADER) ?? "");
+          return named ?? authenticate(request, isSecure);
         });
       return server;
     },

@@ -1,5 +1,6 @@
 import { toOpenAPISchema } from "@elysiajs/openapi/openapi";
 import type { AnyElysia } from "elysia";
+import { SESSION_COOKIE } from "@/core/session.ts";
 import type { RouteAccess } from "@/ports/http.ts";
 import { inOpenApiWords } from "./openapi-schemas.ts";
 
@@ -38,6 +39,14 @@ const PROBLEM_SCHEMA = {
 const SECURITY_SCHEMES = {
   token: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
   apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+  session: {
+    type: "apiKey",
+    in: "cookie",
+    name: SESSION_COOKIE,
+    description:
+      "Over HTTPS, from pages of this host: what is not a GET needs an Origin of this host and the " +
+      "session's csrf_token in X-CSRF-Token, else 403 access.csrf.",
+  },
 };
 
 const WHY: Readonly<Record<number, string>> = {
@@ -92,7 +101,8 @@ function complete(operation: Operation, row: RouteAccess): void {
   if (operation.requestBody && content?.["application/json"]) {
     operation.requestBody.content = { "application/json": content["application/json"] };
   }
-  operation["security"] = row.access === "anyone" ? [] : [{ token: [] }, { apiKey: [] }];
+  operation["security"] =
+    row.access === "anyone" ? [] : [{ token: [] }, { apiKey: [] }, { session: [] }];
   operation["x-roles"] = row.access;
   if (row.openOnLoopback) operation["x-open-on-loopback"] = true;
   const responses = withoutVoid(operation.responses ?? { 200: { description: "Done." } });

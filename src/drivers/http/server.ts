@@ -13,6 +13,7 @@ import { isLoopback } from "@/std/network.ts";
 import { PAGE_LIMIT, PAGE_LIMIT_MAX, type Page } from "@/std/paging.ts";
 import { VERSION } from "@/std/version.ts";
 import { isUnsized, readBounded, requireObject, requireSmallJson } from "./body.ts";
+import { guardCookie } from "./cookie-guard.ts";
 import { docsAccess, docsRoutes } from "./docs.ts";
 import { pageResponse } from "./encoding.ts";
 import { Gate, type Place } from "./gate.ts";
@@ -151,6 +152,10 @@ export class HttpServer implements Http {
     return caller;
   }
 
+  isSecure(request: Request): boolean {
+    return this.#visitOf(request).origin.isSecure;
+  }
+
   addressOf(request: Request): string {
     return this.#visitOf(request).origin.addressOf(request);
   }
@@ -232,6 +237,8 @@ export class HttpServer implements Http {
   async #admit(request: Request, origin: Origin, { path, rows, row }: Found): Promise<Visit> {
     if (!row) return this.#refuseUnlisted(request, path, rows);
     this.#noteAttempt(request, { row });
+    const { ownPagesOnly = false } = row;
+    guardCookie(request, { isSecure: origin.isSecure, ownPagesOnly });
     const isOpen =
       row.access === "anyone" ||
       (row.openOnLoopback === true && !origin.isSecure && isLoopback(origin.addressOf(request)));
@@ -254,7 +261,7 @@ export class HttpServer implements Http {
   }
 
   async #requireCaller(request: Request, row: RouteAccess): Promise<Caller> {
-    const caller = await this.#authenticate?.(request);
+    const caller = await this.#callerIn(request);
     if (!caller) throw unauthenticated();
     this.#noteAttempt(request, { caller });
     const isListed =
@@ -281,6 +288,10 @@ export class HttpServer implements Http {
     if (named.length > 0) this.#guard(caller, { named, reach });
   }
 
+  async #callerIn(request: Request): Promise<Caller | undefined> {
+    return this.#authenticate?.(request, this.#attempts.get(request)?.origin.isSecure ?? false);
+  }
+
   /** A stranger learns nothing about the API, not even which addresses it has. */
   async #refuseUnlisted(
     request: Request,
@@ -289,7 +300,7 @@ export class HttpServer implements Http {
   ): Promise<never> {
     const isPublic = rows && [...rows.values()].some((row) => row.access === "anyone");
     if (!isPublic && (path === "/api" || path.startsWith("/api/"))) {
-      if (!(await this.#authenticate?.(request))) throw unauthenticated();
+      if (!(await this.#callerIn(request))) throw unauthenticated();
     }
     if (!rows) throw routeUnknown();
     throw methodNotAllowed([...(rows.has("GET") ? ["HEAD"] : []), ...rows.keys()].sort());

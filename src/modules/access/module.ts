@@ -65,7 +65,7 @@ export const access = defineModule({
     };
     const service = new Access({ ...services, log, limits });
     await service.load();
-    http.authenticateWith((request) => service.authenticate(request));
+    http.authenticateWith((request, isSecure) => service.authenticate(request, isSecure));
     grpc.authenticateWith((certificate) => service.callerOfCertificate(certificate));
     http.mount(accessRoutes(service, { http, registry }), accessRoutesAccess);
     http.mount(loginRoutes(service, { http, authority, tokens }), loginRoutesAccess);

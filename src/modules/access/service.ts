@@ -1,6 +1,7 @@
 import { type Caller, nodeCaller } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
 import { requireWelcome } from "@/core/node.ts";
+import { sessionIn } from "@/core/session.ts";
 import type { ModuleContext } from "@/kernel/module.ts";
 import type { Audit } from "@/modules/audit/service.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
@@ -117,9 +118,9 @@ export class Access {
   }
 
   /** Who makes an HTTP request: undefined without credentials, refused with bad ones. */
-  async authenticate(request: Request): Promise<Caller | undefined> {
+  async authenticate(request: Request, isSecure = false): Promise<Caller | undefined> {
     const secret = secretIn(request.headers);
-    if (secret === undefined) return undefined;
+    if (secret === undefined) return isSecure ? this.#callerOfSession(request) : undefined;
     const kind = this.#kinds.find((known) => known.recognises(secret));
     const caller = await kind?.callerOf(secret);
     if (!caller) throw badCredentials();
@@ -218,6 +219,12 @@ export class Access {
       this.#loginLimit.blockedCount() +
       this.#parts.people.signIn.blockedCount()
     );
+  }
+
+  /** A cookie of a session that ended is no credential at all: its page shows where to sign in. */
+  #callerOfSession(request: Request): Caller | undefined {
+    const session = sessionIn(request.headers.get("cookie"));
+    return session === undefined ? undefined : this.#parts.people.sessions.callerOf(session);
   }
 
   #loginsOf(refreshToken: string): NodeLogins | PersonLogins {

@@ -22,6 +22,7 @@ import { createOperatorToken } from "@/modules/access/operator-token.ts";
 import { keyRoutes, keyRoutesAccess } from "@/modules/access/people/key-routes.ts";
 import { People, type PeopleTerms } from "@/modules/access/people/people.ts";
 import { personRoutes, personRoutesAccess } from "@/modules/access/people/person-routes.ts";
+import { sessionRoutes, sessionRoutesAccess } from "@/modules/access/people/session-routes.ts";
 import { PEOPLE_MIGRATIONS } from "@/modules/access/people/table.ts";
 import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
 import { enrolmentRpcs } from "@/modules/access/rpc.ts";
@@ -73,6 +74,7 @@ export const PEOPLE_TERMS: PeopleTerms = {
   oneTimeMs: 72 * HOUR_MS,
   accessMs: HOUR_MS / 4,
   refreshMs: 12 * HOUR_MS,
+  session: { idleMs: HOUR_MS / 2, lifeMs: 12 * HOUR_MS, sessionsMax: 20, sessionsOfOneMax: 3 },
   login: {
     burst: { failuresMax: 5, windowMs: 30_000, blockMs: HOUR_MS / 6 },
     day: { failuresMax: 100, windowMs: DAY_MS, blockMs: DAY_MS },
@@ -166,11 +168,12 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
       throw fault;
     },
   });
-  http.authenticateWith((request) => access.authenticate(request));
+  http.authenticateWith((request, isSecure) => access.authenticate(request, isSecure));
   http.mount(accessRoutes(access, { http, registry }), accessRoutesAccess);
   http.mount(authorityRoutes(access, { http, authority }), authorityAccess);
   http.mount(personRoutes(people, http), personRoutesAccess);
   http.mount(keyRoutes(people, http), keyRoutesAccess);
+  http.mount(sessionRoutes(people, http), sessionRoutesAccess);
   http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
   return http;
 }
@@ -292,9 +295,14 @@ export class AccessWorld {
     if (asked.as !== undefined) headers.set("authorization", `Bearer ${asked.as}`);
     if (asked.json !== undefined) headers.set("content-type", "application/json");
     const body = asked.json === undefined ? {} : { body: JSON.stringify(asked.json) };
-    const request = new Request(`http://localhost${path}`, { method, headers, ...body });
+    const host = asked.isSecure ? "https://pi:8443" : "http://localhost";
+    const request = new Request(`${host}${path}`, { method, headers, ...body });
     const address = asked.address ?? "192.0.2.1";
-    const origin = { isSecure: false, addressOf: () => address, keepOpen: () => {} };
+    const origin = {
+      isSecure: asked.isSecure ?? false,
+      addressOf: () => address,
+      keepOpen: () => {},
+    };
     return this.http.answer(request, origin);
   }
 
@@ -309,6 +317,8 @@ interface Asked {
   readonly json?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly address?: string;
+  /** Over TLS, to https://pi:8443. */
+  readonly isSecure?: boolean;
 }
 
 /** What a test changes of an enrolment. */

@@ -3,6 +3,7 @@ import { defineModule } from "@/kernel/module.ts";
 import { keyRoutes, keyRoutesAccess } from "./key-routes.ts";
 import { People } from "./people.ts";
 import { personRoutes, personRoutesAccess } from "./person-routes.ts";
+import { sessionRoutes, sessionRoutesAccess } from "./session-routes.ts";
 import { PEOPLE_MIGRATIONS } from "./table.ts";
 
 declare module "@/kernel/module.ts" {
@@ -31,6 +32,10 @@ export const people = defineModule({
         "How long an access token of a person or key lives.",
       ),
       refresh_token_seconds: seconds(43_200, 2_592_000, "How long a refresh token lives."),
+      session_idle_seconds: seconds(1_800, 86_400, "Unused for so long a session ends."),
+      session_seconds: seconds(43_200, 604_800, "A session ends after this in any case."),
+      sessions_max: count(1_000, "How many sessions there may be; the one used longest ago ends."),
+      sessions_of_one_max: count(10, "How many of them one person may have."),
       burst_failures: count(
         5,
         "Failed sign-ins from one address within burst_seconds that block it.",
@@ -92,6 +97,12 @@ export const people = defineModule({
         oneTimeMs: config.one_time_password_hours * HOUR_MS,
         accessMs: config.access_token_seconds * 1000,
         refreshMs: config.refresh_token_seconds * 1000,
+        session: {
+          idleMs: config.session_idle_seconds * 1000,
+          lifeMs: config.session_seconds * 1000,
+          sessionsMax: config.sessions_max,
+          sessionsOfOneMax: config.sessions_of_one_max,
+        },
         login: {
           burst: {
             failuresMax: config.burst_failures,
@@ -115,6 +126,7 @@ export const people = defineModule({
     await service.load();
     http.mount(personRoutes(service, http), personRoutesAccess);
     http.mount(keyRoutes(service, http), keyRoutesAccess);
+    http.mount(sessionRoutes(service, http), sessionRoutesAccess);
     const flush = () =>
       service.keys
         .flush()

@@ -10,6 +10,7 @@ import { HashQueue } from "./hash-queue.ts";
 import { LoginLimit, type LoginTerms } from "./login-limit.ts";
 import { PersonLogins } from "./person-logins.ts";
 import { Persons } from "./persons.ts";
+import { Sessions, type SessionTerms } from "./sessions.ts";
 import { SignIn } from "./sign-in.ts";
 
 /** The figures people and keys are kept by. */
@@ -22,6 +23,7 @@ export interface PeopleTerms {
   readonly accessMs: number;
   readonly refreshMs: number;
   readonly login: LoginTerms;
+  readonly session: SessionTerms;
 }
 
 /** What people and keys work with. */
@@ -43,6 +45,7 @@ export class People {
   readonly keys: ApiKeys;
   readonly signIn: SignIn;
   readonly logins: PersonLogins;
+  readonly sessions: Sessions;
   readonly nowMs: () => number;
 
   constructor(parts: PeopleParts) {
@@ -63,6 +66,7 @@ export class People {
     const both = { persons: this.persons, keys: this.keys };
     const limit = new LoginLimit(clock, terms.login);
     this.signIn = new SignIn({ ...parts, ...both, hashes, limit });
+    this.sessions = new Sessions({ ...parts, ...terms.session, persons: this.persons });
     this.logins = new PersonLogins({ ...parts, ...terms, ...both });
   }
 
