@@ -1,7 +1,6 @@
 import { type AnyElysia, Elysia, t } from "elysia";
 import type { Logger } from "pino";
-import { type Caller, denied, isOfInstallation, unauthenticated } from "@/core/caller.ts";
-import { isInScope, outOfScope } from "@/core/scope.ts";
+import { type Caller, denied, unauthenticated } from "@/core/caller.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Answer, Authenticate, Guard, Http, Remember, RouteAccess } from "@/ports/http.ts";
 import type { Intake } from "@/ports/intake.ts";
@@ -22,6 +21,7 @@ import type { Listeners } from "./listeners.ts";
 import { namedIn } from "./named.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type Origin, originBehind } from "./origin.ts";
+import { requireRole, requireScope } from "./permission.ts";
 import {
   type HttpRefusal,
   internalFault,
@@ -264,14 +264,9 @@ export class HttpServer implements Http {
     const caller = await this.#callerIn(request);
     if (!caller) throw unauthenticated();
     this.#noteAttempt(request, { caller });
-    const isListed =
-      row.access !== "anyone" && row.access.some((role) => caller.roles.includes(role));
-    if (!isListed) throw denied("do this");
+    requireRole(caller, row);
     this.#tellSeen(request, caller);
-    if (!isInScope(caller, row.method, row.path)) throw outOfScope(row.method, row.path);
-    if (row.reach === "installation" && !isOfInstallation(caller)) {
-      throw denied("do what concerns the whole installation");
-    }
+    requireScope(caller, row);
     return caller;
   }
 
