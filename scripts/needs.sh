@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs the Debian packages the tests use, where they are missing: PostgreSQL, promtool, a stock
-# Python gRPC client, protoc, systemd-analyze, libseccomp, minisign, ssh-keygen, groff. Nothing is
+# Python gRPC client, protoc, systemd-analyze, libseccomp, minisign, ssh-keygen, groff, Go. Nothing is
 # started: the tests start what they need on free ports.
 set -eu
 
 missing=""
 for package in postgresql prometheus python3-grpcio python3-cryptography python3-protobuf protobuf-compiler \
-  systemd python3-seccomp minisign openssh-client groff-base "$@"; do
+  systemd python3-seccomp minisign openssh-client groff-base golang-go \
+  golang-golang-x-mod-dev "$@"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

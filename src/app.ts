@@ -25,6 +25,7 @@ import { access } from "@/modules/access/module.ts";
 import { people } from "@/modules/access/people/module.ts";
 import { agent } from "@/modules/agent/module.ts";
 import { anomalies } from "@/modules/anomalies/module.ts";
+import { auditLog } from "@/modules/audit/log-module.ts";
 import { audit } from "@/modules/audit/module.ts";
 import { type InitTerms, initialisation } from "@/modules/certificates/initialisation.ts";
 import { authority } from "@/modules/certificates/module.ts";
@@ -61,6 +62,7 @@ export function poolModules(database: "sqlite" | "postgres"): readonly AnyModule
     poot,
     ledger,
     payouts,
+    auditLog,
     health,
     anomalies,
   ];

@@ -37,6 +37,8 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "poot calculate": `poot calculate ${NODE}`,
   "anomaly list": "anomaly list --all",
   "anomaly show": "anomaly show 3",
+  "audit list": 'audit list --action "node.*" --from 2026-11-01',
+  "audit restart": 'audit restart --reason "the card was replaced, nothing else was found"',
   "clock accept": "clock accept",
   "clock rewind": "clock rewind",
   "config show": "config show --origin",

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { formatUsdt } from "@/core/money.ts";
+import { toBase64 } from "@/std/bytes.ts";
 import { isRefusal } from "@/std/errors.ts";
 import { type Agent, type FolderFlags, withAgent } from "./node-folder.ts";
 import { type JoinFlags, join, joinTerms } from "./node-join.ts";
@@ -116,6 +117,7 @@ async function status(agent: Agent, flags: Flags): Promise<number> {
     pool_id: known?.poolId ?? membership.poolId,
     ...runFacts(agent, standing),
     ...standingFacts(known),
+    ...auditFacts(agent),
   };
   if (flags.json) print.json(facts);
   else tellStatus(facts);
@@ -160,6 +162,20 @@ function standingFacts(known: Standing | undefined) {
   };
 }
 
+/** What this node has witnessed of the pool's audit log. */
+function auditFacts(agent: Agent) {
+  const { key, checkpoint, acceptedAtMs, alarm } = agent.witnessed();
+  const at = acceptedAtMs === undefined ? null : new Date(acceptedAtMs).toISOString();
+  return {
+    audit_size: checkpoint?.size ?? null,
+    audit_origin: checkpoint?.origin ?? null,
+    audit_root: checkpoint ? toBase64(checkpoint.root) : null,
+    audit_accepted_at: at,
+    audit_alarm: alarm ?? null,
+    witness_key: key,
+  };
+}
+
 function timeOrNull(atMs: bigint): string | null {
   return atMs > 0n ? new Date(Number(atMs)).toISOString() : null;
 }
@@ -197,6 +213,14 @@ function tellStatus(facts: Readonly<Record<string, unknown>>): void {
     ["next payout", facts["next_payout_at"] as string | null],
     ["hold", facts["hold"] as string | null],
     ["payout address", facts["payout_address"] as string | null],
+    [
+      "audit log",
+      facts["audit_size"] === null
+        ? null
+        : `${facts["audit_size"]} entries witnessed, since ${facts["audit_accepted_at"]}`,
+    ],
+    ["witness key", facts["witness_key"] as string],
+    ...(facts["audit_alarm"] ? [["AUDIT ALARM", String(facts["audit_alarm"])] as const] : []),
     ["problem", facts["problem"] as string | null],
   ]);
 }

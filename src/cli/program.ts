@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { VERSION } from "@/std/version.ts";
 
 import { anomalyCommands } from "./anomaly.ts";
+import { auditCommands } from "./audit.ts";
 import { certCommands } from "./cert.ts";
 import { sparingProxies } from "./client.ts";
 import { clockCommands } from "./clock.ts";
@@ -58,6 +59,7 @@ export function buildProgram(outcome: Outcome): Command {
   explainCommand(program);
   statementCommand(program);
   pootCommands(program, outcome);
+  auditCommands(program, outcome);
   clockCommands(program);
   anomalyCommands(program);
   configCommands(program);

@@ -2,6 +2,8 @@
 export interface Verdict {
   readonly ok: boolean;
   readonly detail: string;
+  /** What an operator should know although all is well; it stands in the status. */
+  readonly warning?: string;
 }
 
 /** What `/readyz` asks, by name. Any module adds its own before the doors open. */

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file registry.proto.
  */
 export const file_registry: GenFile = /*@__PURE__*/
-  fileDesc("Cg5yZWdpc3RyeS5wcm90bxIOZ2FsYXh5LnBvb2wudjEizgIKBE5vZGUSDwoHbm9kZV9pZBgBIAEoCRIPCgdwb29sX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFgoOc3BlY2lhbGl6YXRpb24YBCABKAkSEAoIZW5kcG9pbnQYBSABKAkSCwoDb3JnGAYgASgJEjQKCG1ldGFkYXRhGAcgAygLMiIuZ2FsYXh5LnBvb2wudjEuTm9kZS5NZXRhZGF0YUVudHJ5Eg0KBXN0YXRlGAggASgJEhIKCnB1YmxpY19rZXkYCSABKAwSGAoQcmVnaXN0ZXJlZF9hdF9tcxgKIAEoBBIUCgxsYXN0X3NlZW5fbXMYCyABKAQSFwoPaGVhbHRoX3Blcm1pbGxlGAwgASgNEgwKBGV0YWcYDSABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBItABChNSZWdpc3Rlck5vZGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOc3BlY2lhbGl6YXRpb24YAiABKAkSEAoIZW5kcG9pbnQYAyABKAkSCwoDb3JnGAQgASgJEkMKCG1ldGFkYXRhGAUgAygLMjEuZ2FsYXh5LnBvb2wudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLOAQoRVXBkYXRlTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIRCgRuYW1lGAIgASgJSACIAQESGwoOc3BlY2lhbGl6YXRpb24YAyABKAlIAYgBARIVCghlbmRwb2ludBgEIAEoCUgCiAEBEioKCG1ldGFkYXRhGAUgASgLMhguZ2FsYXh5LnBvb2wudjEuTWV0YWRhdGESDAoEZXRhZxgGIAEoCUIHCgVfbmFtZUIRCg9fc3BlY2lhbGl6YXRpb25CCwoJX2VuZHBvaW50InIKCE1ldGFkYXRhEjYKB2VudHJpZXMYASADKAsyJS5nYWxheHkucG9vbC52MS5NZXRhZGF0YS5FbnRyaWVzRW50cnkaLgoMRW50cmllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigAEKEEhlYXJ0YmVhdFJlcXVlc3QSDAoEb3BlbhgBIAEoDBINCgVjbGFpbRgCIAEoDBIPCgdyZWNlaXB0GAMgASgMEhQKDGhhbmRlZF9jbGFpbRgEIAEoDBIWCg5oYW5kZWRfcmVjZWlwdBgFIAEoDEoECAYQB0oECAcQCEoECAgQCSKgAwoOSGVhcnRiZWF0UmVwbHkSLAoIYWNjZXB0ZWQYASABKAsyGC5nYWxheHkucG9vbC52MS5BY2NlcHRlZEgAEioKB3Vua25vd24YAiABKAsyFy5nYWxheHkucG9vbC52MS5SZWZ1c2VkSAASKQoGcmVvcGVuGAMgASgLMhcuZ2FsYXh5LnBvb2wudjEuUmVmdXNlZEgAEigKBWVhcmx5GAQgASgLMhcuZ2FsYXh5LnBvb2wudjEuUmVmdXNlZEgAEicKBHdhaXQYBSABKAsyFy5nYWxheHkucG9vbC52MS5SZWZ1c2VkSAASKQoGYmVoaW5kGAYgASgLMhcuZ2FsYXh5LnBvb2wudjEuUmVmdXNlZEgAEhQKDHBvb2xfdGltZV9tcxgHIAEoBBIMCgRzbG90GAggASgEEhQKDHNsb3Rfc2Vjb25kcxgJIAEoDRISCgpuZXh0X2luX21zGAogASgNEgsKA2FjaxgLIAEoDBIZChFhdXRob3JpdHlfY2hhbmdlZBgOIAEoCEIJCgdvdXRjb21lSgQIDBANSgQIDRAOIhsKCEFjY2VwdGVkEg8KB3JlY2VpcHQYASABKAwiKwoHUmVmdXNlZBIPCgdyZWNlaXB0GAEgASgMEg8KB21lc3NhZ2UYAiABKAkidgoQTGlzdE5vZGVzUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJEhYKDnNwZWNpYWxpemF0aW9uGAIgASgJEgsKA29yZxgDIAEoCRINCgVzdGF0ZRgEIAEoCRINCgVsaW1pdBgFIAEoDRIOCgZjdXJzb3IYBiABKAkiSgoOTGlzdE5vZGVzUmVwbHkSIwoFbm9kZXMYASADKAsyFC5nYWxheHkucG9vbC52MS5Ob2RlEhMKC25leHRfY3Vyc29yGAIgASgJIiEKDkdldE5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiKAoVRGVyZWdpc3Rlck5vZGVSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiIgoPSm9pblBvb2xSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiMgoNSm9pblBvb2xSZXBseRIPCgdwb29sX2lkGAEgASgJEhAKCHBvb2xfa2V5GAIgASgMIiwKF1NldFBheW91dEFkZHJlc3NSZXF1ZXN0EhEKCXN0YXRlbWVudBgBIAEoDCJuCg1QYXlvdXRBZGRyZXNzEgwKBHJhaWwYASABKAkSDwoHYWRkcmVzcxgCIAEoCRINCgVzdGF0ZRgDIAEoCRIXCg9lZmZlY3RpdmVfYXRfbXMYBCABKAQSFgoOc3RhdGVtZW50X2hhc2gYBSABKAwiFAoSR2V0U3RhbmRpbmdSZXF1ZXN0IokDCghTdGFuZGluZxIPCgdub2RlX2lkGAEgASgJEg8KB3Bvb2xfaWQYAiABKAkSDQoFc3RhdGUYAyABKAkSEAoIc2xvdHNfdXAYBCABKA0SEgoKc2xvdHNfZG93bhgFIAEoDRIYChBzbG90c191bm9ic2VydmVkGAYgASgNEhUKDXNsb3RzX3BsYW5uZWQYByABKA0SFwoPb3dlZF9taWNyb191c2R0GAggASgJEhoKEnBheWFibGVfbWljcm9fdXNkdBgJIAEoCRIaChJwZW5kaW5nX21pY3JvX3VzZHQYCiABKAkSFwoPcGFpZF9taWNyb191c2R0GAsgASgJEhwKFHRocmVzaG9sZF9taWNyb191c2R0GAwgASgJEhkKEW5leHRfcGF5b3V0X2F0X21zGA0gASgEEgwKBGhvbGQYDiABKAkSLgoHYWRkcmVzcxgPIAEoCzIdLmdhbGF4eS5wb29sLnYxLlBheW91dEFkZHJlc3MSFAoMcG9vbF90aW1lX21zGBAgASgEIk8KEVdhdGNoTm9kZXNSZXF1ZXN0EhYKDnNwZWNpYWxpemF0aW9uGAEgASgJEgsKA29yZxgCIAEoCRIVCg1zaW5jZV92ZXJzaW9uGAMgASgEIk4KCU5vZGVFdmVudBIMCgR0eXBlGAEgASgJEiIKBG5vZGUYAiABKAsyFC5nYWxheHkucG9vbC52MS5Ob2RlEg8KB3ZlcnNpb24YAyABKAQiUgoOUmVzb2x2ZVJlcXVlc3QSFgoOc3BlY2lhbGl6YXRpb24YASABKAkSCwoDb3JnGAIgASgJEg4KBnBvbGljeRgDIAEoCRILCgNrZXkYBCABKAkypwcKCFJlZ2lzdHJ5EkkKDFJlZ2lzdGVyTm9kZRIjLmdhbGF4eS5wb29sLnYxLlJlZ2lzdGVyTm9kZVJlcXVlc3QaFC5nYWxheHkucG9vbC52MS5Ob2RlEk0KCUhlYXJ0YmVhdBIgLmdhbGF4eS5wb29sLnYxLkhlYXJ0YmVhdFJlcXVlc3QaHi5nYWxheHkucG9vbC52MS5IZWFydGJlYXRSZXBseRJXCg9IZWFydGJlYXRTdHJlYW0SIC5nYWxheHkucG9vbC52MS5IZWFydGJlYXRSZXF1ZXN0Gh4uZ2FsYXh5LnBvb2wudjEuSGVhcnRiZWF0UmVwbHkoATABEk0KCUxpc3ROb2RlcxIgLmdhbGF4eS5wb29sLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5nYWxheHkucG9vbC52MS5MaXN0Tm9kZXNSZXBseRI/CgdHZXROb2RlEh4uZ2FsYXh5LnBvb2wudjEuR2V0Tm9kZVJlcXVlc3QaFC5nYWxheHkucG9vbC52MS5Ob2RlEkUKClVwZGF0ZU5vZGUSIS5nYWxheHkucG9vbC52MS5VcGRhdGVOb2RlUmVxdWVzdBoULmdhbGF4eS5wb29sLnYxLk5vZGUSTQoORGVyZWdpc3Rlck5vZGUSJS5nYWxheHkucG9vbC52MS5EZXJlZ2lzdGVyTm9kZVJlcXVlc3QaFC5nYWxheHkucG9vbC52MS5Ob2RlEkoKCEpvaW5Qb29sEh8uZ2FsYXh5LnBvb2wudjEuSm9pblBvb2xSZXF1ZXN0Gh0uZ2FsYXh5LnBvb2wudjEuSm9pblBvb2xSZXBseRJaChBTZXRQYXlvdXRBZGRyZXNzEicuZ2FsYXh5LnBvb2wudjEuU2V0UGF5b3V0QWRkcmVzc1JlcXVlc3QaHS5nYWxheHkucG9vbC52MS5QYXlvdXRBZGRyZXNzEksKC0dldFN0YW5kaW5nEiIuZ2FsYXh5LnBvb2wudjEuR2V0U3RhbmRpbmdSZXF1ZXN0GhguZ2FsYXh5LnBvb2wudjEuU3RhbmRpbmcSTAoKV2F0Y2hOb2RlcxIhLmdhbGF4eS5wb29sLnYxLldhdGNoTm9kZXNSZXF1ZXN0GhkuZ2FsYXh5LnBvb2wudjEuTm9kZUV2ZW50MAESPwoHUmVzb2x2ZRIeLmdhbGF4eS5wb29sLnYxLlJlc29sdmVSZXF1ZXN0GhQuZ2FsYXh5LnBvb2wudjEuTm9kZWIGcHJvdG8z");
+  fileDesc("Cg5yZWdpc3RyeS5wcm90bxIOZ2FsYXh5LnBvb2wudjEizgIKBE5vZGUSDwoHbm9kZV9pZBgBIAEoCRIPCgdwb29sX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSFgoOc3BlY2lhbGl6YXRpb24YBCABKAkSEAoIZW5kcG9pbnQYBSABKAkSCwoDb3JnGAYgASgJEjQKCG1ldGFkYXRhGAcgAygLMiIuZ2FsYXh5LnBvb2wudjEuTm9kZS5NZXRhZGF0YUVudHJ5Eg0KBXN0YXRlGAggASgJEhIKCnB1YmxpY19rZXkYCSABKAwSGAoQcmVnaXN0ZXJlZF9hdF9tcxgKIAEoBBIUCgxsYXN0X3NlZW5fbXMYCyABKAQSFwoPaGVhbHRoX3Blcm1pbGxlGAwgASgNEgwKBGV0YWcYDSABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBItABChNSZWdpc3Rlck5vZGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOc3BlY2lhbGl6YXRpb24YAiABKAkSEAoIZW5kcG9pbnQYAyABKAkSCwoDb3JnGAQgASgJEkMKCG1ldGFkYXRhGAUgAygLMjEuZ2FsYXh5LnBvb2wudjEuUmVnaXN0ZXJOb2RlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLOAQoRVXBkYXRlTm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIRCgRuYW1lGAIgASgJSACIAQESGwoOc3BlY2lhbGl6YXRpb24YAyABKAlIAYgBARIVCghlbmRwb2ludBgEIAEoCUgCiAEBEioKCG1ldGFkYXRhGAUgASgLMhguZ2FsYXh5LnBvb2wudjEuTWV0YWRhdGESDAoEZXRhZxgGIAEoCUIHCgVfbmFtZUIRCg9fc3BlY2lhbGl6YXRpb25CCwoJX2VuZHBvaW50InIKCE1ldGFkYXRhEjYKB2VudHJpZXMYASADKAsyJS5nYWxheHkucG9vbC52MS5NZXRhZGF0YS5FbnRyaWVzRW50cnkaLgoMRW50cmllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEirgEKEEhlYXJ0YmVhdFJlcXVlc3QSDAoEb3BlbhgBIAEoDBINCgVjbGFpbRgCIAEoDBIPCgdyZWNlaXB0GAMgASgMEhQKDGhhbmRlZF9jbGFpbRgEIAEoDBIWCg5oYW5kZWRfcmVjZWlwdBgFIAEoDBIdChBhdWRpdF9jaGVja3BvaW50GAggASgJSACIAQFCEwoRX2F1ZGl0X2NoZWNrcG9pbnRKBAgGEAdKBAgHEAgiywMKDkhlYXJ0YmVhdFJlcGx5EiwKCGFjY2VwdGVkGAEgASgLMhguZ2FsYXh5LnBvb2wudjEuQWNjZXB0ZWRIABIqCgd1bmtub3duGAIgASgLMhcuZ2FsYXh5LnBvb2wudjEuUmVmdXNlZEgAEikKBnJlb3BlbhgDIAEoCzIXLmdhbGF4eS5wb29sLnYxLlJlZnVzZWRIABIoCgVlYXJseRgEIAEoCzIXLmdhbGF4eS5wb29sLnYxLlJlZnVzZWRIABInCgR3YWl0GAUgASgLMhcuZ2FsYXh5LnBvb2wudjEuUmVmdXNlZEgAEikKBmJlaGluZBgGIAEoCzIXLmdhbGF4eS5wb29sLnYxLlJlZnVzZWRIABIUCgxwb29sX3RpbWVfbXMYByABKAQSDAoEc2xvdBgIIAEoBBIUCgxzbG90X3NlY29uZHMYCSABKA0SEgoKbmV4dF9pbl9tcxgKIAEoDRILCgNhY2sYCyABKAwSLwoLYXVkaXRfb2ZmZXIYDSABKAsyGi5nYWxheHkucG9vbC52MS5BdWRpdE9mZmVyEhkKEWF1dGhvcml0eV9jaGFuZ2VkGA4gASgIQgkKB291dGNvbWVKBAgMEA0ihQEKCkF1ZGl0T2ZmZXISEgoKY2hlY2twb2ludBgBIAEoCRISCgpwdWJsaWNfa2V5GAIgASgMEhEKCWZyb21fc2l6ZRgDIAEoBBINCgVwcm9vZhgEIAMoDBItCgdyZXN0YXJ0GAUgASgLMhwuZ2FsYXh5LnBvb2wudjEuQXVkaXRSZXN0YXJ0IjsKDEF1ZGl0UmVzdGFydBINCgVlbnRyeRgBIAEoDBINCgVpbmRleBgCIAEoBBINCgVwcm9vZhgDIAMoDCIbCghBY2NlcHRlZBIPCgdyZWNlaXB0GAEgASgMIisKB1JlZnVzZWQSDwoHcmVjZWlwdBgBIAEoDBIPCgdtZXNzYWdlGAIgASgJInYKEExpc3ROb2Rlc1JlcXVlc3QSDwoHcG9vbF9pZBgBIAEoCRIWCg5zcGVjaWFsaXphdGlvbhgCIAEoCRILCgNvcmcYAyABKAkSDQoFc3RhdGUYBCABKAkSDQoFbGltaXQYBSABKA0SDgoGY3Vyc29yGAYgASgJIkoKDkxpc3ROb2Rlc1JlcGx5EiMKBW5vZGVzGAEgAygLMhQuZ2FsYXh5LnBvb2wudjEuTm9kZRITCgtuZXh0X2N1cnNvchgCIAEoCSIhCg5HZXROb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIigKFURlcmVnaXN0ZXJOb2RlUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJIiIKD0pvaW5Qb29sUmVxdWVzdBIPCgdwb29sX2lkGAEgASgJIjIKDUpvaW5Qb29sUmVwbHkSDwoHcG9vbF9pZBgBIAEoCRIQCghwb29sX2tleRgCIAEoDCIsChdTZXRQYXlvdXRBZGRyZXNzUmVxdWVzdBIRCglzdGF0ZW1lbnQYASABKAwibgoNUGF5b3V0QWRkcmVzcxIMCgRyYWlsGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFc3RhdGUYAyABKAkSFwoPZWZmZWN0aXZlX2F0X21zGAQgASgEEhYKDnN0YXRlbWVudF9oYXNoGAUgASgMIhQKEkdldFN0YW5kaW5nUmVxdWVzdCKJAwoIU3RhbmRpbmcSDwoHbm9kZV9pZBgBIAEoCRIPCgdwb29sX2lkGAIgASgJEg0KBXN0YXRlGAMgASgJEhAKCHNsb3RzX3VwGAQgASgNEhIKCnNsb3RzX2Rvd24YBSABKA0SGAoQc2xvdHNfdW5vYnNlcnZlZBgGIAEoDRIVCg1zbG90c19wbGFubmVkGAcgASgNEhcKD293ZWRfbWljcm9fdXNkdBgIIAEoCRIaChJwYXlhYmxlX21pY3JvX3VzZHQYCSABKAkSGgoScGVuZGluZ19taWNyb191c2R0GAogASgJEhcKD3BhaWRfbWljcm9fdXNkdBgLIAEoCRIcChR0aHJlc2hvbGRfbWljcm9fdXNkdBgMIAEoCRIZChFuZXh0X3BheW91dF9hdF9tcxgNIAEoBBIMCgRob2xkGA4gASgJEi4KB2FkZHJlc3MYDyABKAsyHS5nYWxheHkucG9vbC52MS5QYXlvdXRBZGRyZXNzEhQKDHBvb2xfdGltZV9tcxgQIAEoBCJPChFXYXRjaE5vZGVzUmVxdWVzdBIWCg5zcGVjaWFsaXphdGlvbhgBIAEoCRILCgNvcmcYAiABKAkSFQoNc2luY2VfdmVyc2lvbhgDIAEoBCJOCglOb2RlRXZlbnQSDAoEdHlwZRgBIAEoCRIiCgRub2RlGAIgASgLMhQuZ2FsYXh5LnBvb2wudjEuTm9kZRIPCgd2ZXJzaW9uGAMgASgEIlIKDlJlc29sdmVSZXF1ZXN0EhYKDnNwZWNpYWxpemF0aW9uGAEgASgJEgsKA29yZxgCIAEoCRIOCgZwb2xpY3kYAyABKAkSCwoDa2V5GAQgASgJMqcHCghSZWdpc3RyeRJJCgxSZWdpc3Rlck5vZGUSIy5nYWxheHkucG9vbC52MS5SZWdpc3Rlck5vZGVSZXF1ZXN0GhQuZ2FsYXh5LnBvb2wudjEuTm9kZRJNCglIZWFydGJlYXQSIC5nYWxheHkucG9vbC52MS5IZWFydGJlYXRSZXF1ZXN0Gh4uZ2FsYXh5LnBvb2wudjEuSGVhcnRiZWF0UmVwbHkSVwoPSGVhcnRiZWF0U3RyZWFtEiAuZ2FsYXh5LnBvb2wudjEuSGVhcnRiZWF0UmVxdWVzdBoeLmdhbGF4eS5wb29sLnYxLkhlYXJ0YmVhdFJlcGx5KAEwARJNCglMaXN0Tm9kZXMSIC5nYWxheHkucG9vbC52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4uZ2FsYXh5LnBvb2wudjEuTGlzdE5vZGVzUmVwbHkSPwoHR2V0Tm9kZRIeLmdhbGF4eS5wb29sLnYxLkdldE5vZGVSZXF1ZXN0GhQuZ2FsYXh5LnBvb2wudjEuTm9kZRJFCgpVcGRhdGVOb2RlEiEuZ2FsYXh5LnBvb2wudjEuVXBkYXRlTm9kZVJlcXVlc3QaFC5nYWxheHkucG9vbC52MS5Ob2RlEk0KDkRlcmVnaXN0ZXJOb2RlEiUuZ2FsYXh5LnBvb2wudjEuRGVyZWdpc3Rlck5vZGVSZXF1ZXN0GhQuZ2FsYXh5LnBvb2wudjEuTm9kZRJKCghKb2luUG9vbBIfLmdhbGF4eS5wb29sLnYxLkpvaW5Qb29sUmVxdWVzdBodLmdhbGF4eS5wb29sLnYxLkpvaW5Qb29sUmVwbHkSWgoQU2V0UGF5b3V0QWRkcmVzcxInLmdhbGF4eS5wb29sLnYxLlNldFBheW91dEFkZHJlc3NSZXF1ZXN0Gh0uZ2FsYXh5LnBvb2wudjEuUGF5b3V0QWRkcmVzcxJLCgtHZXRTdGFuZGluZxIiLmdhbGF4eS5wb29sLnYxLkdldFN0YW5kaW5nUmVxdWVzdBoYLmdhbGF4eS5wb29sLnYxLlN0YW5kaW5nEkwKCldhdGNoTm9kZXMSIS5nYWxheHkucG9vbC52MS5XYXRjaE5vZGVzUmVxdWVzdBoZLmdhbGF4eS5wb29sLnYxLk5vZGVFdmVudDABEj8KB1Jlc29sdmUSHi5nYWxheHkucG9vbC52MS5SZXNvbHZlUmVxdWVzdBoULmdhbGF4eS5wb29sLnYxLk5vZGViBnByb3RvMw");
 
 /**
  * @generated from message galaxy.pool.v1.Node
@@ -236,6 +236,15 @@ export type HeartbeatRequest = Message<"galaxy.pool.v1.HeartbeatRequest"> & {
    * @generated from field: bytes handed_receipt = 5;
    */
   handedReceipt: Uint8Array;
+
+  /**
+   * The newest checkpoint of the pool's audit log that this node accepted, with its cosignature: a
+   * signed note (C2SP). Sent with the first heartbeat of a connection and after each change; present
+   * and empty when there is none yet. Nodes that are no witnesses leave it out.
+   *
+   * @generated from field: optional string audit_checkpoint = 8;
+   */
+  auditCheckpoint?: string | undefined;
 };
 
 /**
@@ -324,6 +333,13 @@ export type HeartbeatReply = Message<"galaxy.pool.v1.HeartbeatReply"> & {
   ack: Uint8Array;
 
   /**
+   * A checkpoint of the audit log that is newer than what the node said it has.
+   *
+   * @generated from field: galaxy.pool.v1.AuditOffer audit_offer = 13;
+   */
+  auditOffer?: AuditOffer | undefined;
+
+  /**
    * The root was replaced and this node has not said that it keeps the new one: it calls
    * Enrolment.GetAuthority, checks who vouches for the new root, and renews its certificate.
    *
@@ -340,6 +356,84 @@ export const HeartbeatReplySchema: GenMessage<HeartbeatReply> = /*@__PURE__*/
   messageDesc(file_registry, 5);
 
 /**
+ * What a witness needs to accept a newer checkpoint of the audit log.
+ *
+ * @generated from message galaxy.pool.v1.AuditOffer
+ */
+export type AuditOffer = Message<"galaxy.pool.v1.AuditOffer"> & {
+  /**
+   * A signed note.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * Ed25519: the key of the log. A node keeps the first it is shown.
+   *
+   * @generated from field: bytes public_key = 2;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * The consistency proof (RFC 9162) begins at the checkpoint of this size.
+   *
+   * @generated from field: uint64 from_size = 3;
+   */
+  fromSize: bigint;
+
+  /**
+   * @generated from field: repeated bytes proof = 4;
+   */
+  proof: Uint8Array[];
+
+  /**
+   * When the log is another than the node's: the entry that names the old one.
+   *
+   * @generated from field: galaxy.pool.v1.AuditRestart restart = 5;
+   */
+  restart?: AuditRestart | undefined;
+};
+
+/**
+ * Describes the message galaxy.pool.v1.AuditOffer.
+ * Use `create(AuditOfferSchema)` to create a new message.
+ */
+export const AuditOfferSchema: GenMessage<AuditOffer> = /*@__PURE__*/
+  messageDesc(file_registry, 6);
+
+/**
+ * @generated from message galaxy.pool.v1.AuditRestart
+ */
+export type AuditRestart = Message<"galaxy.pool.v1.AuditRestart"> & {
+  /**
+   * Canonical JSON: a leaf of the log offered.
+   *
+   * @generated from field: bytes entry = 1;
+   */
+  entry: Uint8Array;
+
+  /**
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * The inclusion proof of that leaf.
+   *
+   * @generated from field: repeated bytes proof = 3;
+   */
+  proof: Uint8Array[];
+};
+
+/**
+ * Describes the message galaxy.pool.v1.AuditRestart.
+ * Use `create(AuditRestartSchema)` to create a new message.
+ */
+export const AuditRestartSchema: GenMessage<AuditRestart> = /*@__PURE__*/
+  messageDesc(file_registry, 7);
+
+/**
  * @generated from message galaxy.pool.v1.Accepted
  */
 export type Accepted = Message<"galaxy.pool.v1.Accepted"> & {
@@ -354,7 +448,7 @@ export type Accepted = Message<"galaxy.pool.v1.Accepted"> & {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted> = /*@__PURE__*/
-  messageDesc(file_registry, 6);
+  messageDesc(file_registry, 8);
 
 /**
  * @generated from message galaxy.pool.v1.Refused
@@ -380,7 +474,7 @@ export type Refused = Message<"galaxy.pool.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_registry, 7);
+  messageDesc(file_registry, 9);
 
 /**
  * @generated from message galaxy.pool.v1.ListNodesRequest
@@ -424,7 +518,7 @@ export type ListNodesRequest = Message<"galaxy.pool.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 8);
+  messageDesc(file_registry, 10);
 
 /**
  * @generated from message galaxy.pool.v1.ListNodesReply
@@ -448,7 +542,7 @@ export type ListNodesReply = Message<"galaxy.pool.v1.ListNodesReply"> & {
  * Use `create(ListNodesReplySchema)` to create a new message.
  */
 export const ListNodesReplySchema: GenMessage<ListNodesReply> = /*@__PURE__*/
-  messageDesc(file_registry, 9);
+  messageDesc(file_registry, 11);
 
 /**
  * @generated from message galaxy.pool.v1.GetNodeRequest
@@ -465,7 +559,7 @@ export type GetNodeRequest = Message<"galaxy.pool.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 10);
+  messageDesc(file_registry, 12);
 
 /**
  * @generated from message galaxy.pool.v1.DeregisterNodeRequest
@@ -484,7 +578,7 @@ export type DeregisterNodeRequest = Message<"galaxy.pool.v1.DeregisterNodeReques
  * Use `create(DeregisterNodeRequestSchema)` to create a new message.
  */
 export const DeregisterNodeRequestSchema: GenMessage<DeregisterNodeRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 11);
+  messageDesc(file_registry, 13);
 
 /**
  * @generated from message galaxy.pool.v1.JoinPoolRequest
@@ -501,7 +595,7 @@ export type JoinPoolRequest = Message<"galaxy.pool.v1.JoinPoolRequest"> & {
  * Use `create(JoinPoolRequestSchema)` to create a new message.
  */
 export const JoinPoolRequestSchema: GenMessage<JoinPoolRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 12);
+  messageDesc(file_registry, 14);
 
 /**
  * @generated from message galaxy.pool.v1.JoinPoolReply
@@ -523,7 +617,7 @@ export type JoinPoolReply = Message<"galaxy.pool.v1.JoinPoolReply"> & {
  * Use `create(JoinPoolReplySchema)` to create a new message.
  */
 export const JoinPoolReplySchema: GenMessage<JoinPoolReply> = /*@__PURE__*/
-  messageDesc(file_registry, 13);
+  messageDesc(file_registry, 15);
 
 /**
  * @generated from message galaxy.pool.v1.SetPayoutAddressRequest
@@ -542,7 +636,7 @@ export type SetPayoutAddressRequest = Message<"galaxy.pool.v1.SetPayoutAddressRe
  * Use `create(SetPayoutAddressRequestSchema)` to create a new message.
  */
 export const SetPayoutAddressRequestSchema: GenMessage<SetPayoutAddressRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 14);
+  messageDesc(file_registry, 16);
 
 /**
  * @generated from message galaxy.pool.v1.PayoutAddress
@@ -583,7 +677,7 @@ export type PayoutAddress = Message<"galaxy.pool.v1.PayoutAddress"> & {
  * Use `create(PayoutAddressSchema)` to create a new message.
  */
 export const PayoutAddressSchema: GenMessage<PayoutAddress> = /*@__PURE__*/
-  messageDesc(file_registry, 15);
+  messageDesc(file_registry, 17);
 
 /**
  * @generated from message galaxy.pool.v1.GetStandingRequest
@@ -596,7 +690,7 @@ export type GetStandingRequest = Message<"galaxy.pool.v1.GetStandingRequest"> & 
  * Use `create(GetStandingRequestSchema)` to create a new message.
  */
 export const GetStandingRequestSchema: GenMessage<GetStandingRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 16);
+  messageDesc(file_registry, 18);
 
 /**
  * @generated from message galaxy.pool.v1.Standing
@@ -696,7 +790,7 @@ export type Standing = Message<"galaxy.pool.v1.Standing"> & {
  * Use `create(StandingSchema)` to create a new message.
  */
 export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
-  messageDesc(file_registry, 17);
+  messageDesc(file_registry, 19);
 
 /**
  * @generated from message galaxy.pool.v1.WatchNodesRequest
@@ -725,7 +819,7 @@ export type WatchNodesRequest = Message<"galaxy.pool.v1.WatchNodesRequest"> & {
  * Use `create(WatchNodesRequestSchema)` to create a new message.
  */
 export const WatchNodesRequestSchema: GenMessage<WatchNodesRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 18);
+  messageDesc(file_registry, 20);
 
 /**
  * @generated from message galaxy.pool.v1.NodeEvent
@@ -754,7 +848,7 @@ export type NodeEvent = Message<"galaxy.pool.v1.NodeEvent"> & {
  * Use `create(NodeEventSchema)` to create a new message.
  */
 export const NodeEventSchema: GenMessage<NodeEvent> = /*@__PURE__*/
-  messageDesc(file_registry, 19);
+  messageDesc(file_registry, 21);
 
 /**
  * @generated from message galaxy.pool.v1.ResolveRequest
@@ -790,7 +884,7 @@ export type ResolveRequest = Message<"galaxy.pool.v1.ResolveRequest"> & {
  * Use `create(ResolveRequestSchema)` to create a new message.
  */
 export const ResolveRequestSchema: GenMessage<ResolveRequest> = /*@__PURE__*/
-  messageDesc(file_registry, 20);
+  messageDesc(file_registry, 22);
 
 /**
  * What a node asks of its pool. mTLS: who calls is read from the certificate, never from a field.

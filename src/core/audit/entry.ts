@@ -20,14 +20,29 @@ export function entryBytes(entry: AuditEntry): Uint8Array {
 }
 
 /** The same as text. */
-export function entryText({ number, atMs, actor, action, subject, detail }: AuditEntry): string {
+export function entryText({ number, atMs, detail, ...act }: AuditEntry): string {
+  return entryLine({ number: `${number}`, at: timeOf(atMs), detail: detailOf(detail), ...act });
+}
+
+/** An act as it is shown: times as text, the detail as a value. */
+export interface ShownEntry {
+  readonly number: string;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail: CanonicalValue;
+}
+
+/** The line of an act as it is shown: its leaf. */
+export function entryLine({ number, at, actor, action, subject, detail }: ShownEntry): string {
   return canonicalJson({
-    number: `${number}`,
-    at: timeOf(atMs),
+    number,
+    at,
     actor: actor.toWellFormed(),
     action: action.toWellFormed(),
     subject: subject.toWellFormed(),
-    detail: detailOf(detail),
+    detail,
   });
 }
 
@@ -52,7 +67,8 @@ export function detailOf(text: string): CanonicalValue {
 
 const TIME_MS_MAX = 8_640_000_000_000_000n;
 
-function timeOf(atMs: bigint): string {
+/** RFC 3339, or the number where the calendar ends. */
+export function timeOf(atMs: bigint): string {
   const isTime = atMs >= -TIME_MS_MAX && atMs <= TIME_MS_MAX;
   return isTime ? new Date(Number(atMs)).toISOString() : `${atMs}`;
 }

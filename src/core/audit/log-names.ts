@@ -14,7 +14,14 @@ export function isOriginIn(installation: string, origin: string): boolean {
   return origin.startsWith(originOf(installation, ""));
 }
 
+const WITNESS = `${DOMAIN}/node/`;
+
 /** A node as a witness: its name stays, whatever key it has. */
 export function witnessKey(node: NodeId, publicKey: Uint8Array): NoteKey {
-  return { name: `${DOMAIN}/node/${node}`, type: "witness", publicKey };
+  return { name: `${WITNESS}${node}`, type: "witness", publicKey };
+}
+
+/** The node that cosigns under this name; undefined for a name that is no node's. */
+export function nodeOfWitness(name: string): string | undefined {
+  return name.startsWith(WITNESS) ? name.slice(WITNESS.length) : undefined;
 }

@@ -13,16 +13,26 @@ export interface Run {
 export class Sequence {
   readonly #runs: Run[];
   #size: number;
+  #frontier = 1n;
 
   /** With the runs so far; the first row of a log without any is row 1. */
   constructor(runs: readonly Run[] = []) {
     this.#runs = runs[0]?.leaf === 0 ? [...runs] : [{ leaf: 0, row: 1n }, ...runs];
     this.#size = this.#last.leaf;
+    for (const [at, { leaf, row }] of this.#runs.entries()) {
+      const end = row + BigInt((this.#runs[at + 1]?.leaf ?? leaf) - leaf);
+      if (end > row) this.#reach(end);
+    }
   }
 
   /** How many leaves have a place. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Every row from here on has no place yet; of those before, some may turn up late. */
+  get frontier(): bigint {
+    return this.#frontier;
   }
 
   /** The row that is next, unless a run begins. */
@@ -35,16 +45,12 @@ export class Sequence {
     return this.#runs.length > 1;
   }
 
-  /** Whether nothing is known of the leaf but that it follows the one before. */
-  isOpen(leaf: number): boolean {
-    return leaf >= this.#last.leaf;
-  }
-
   /** Gives the row the next place; answers the run that it begins, which must be kept first. */
   place(row: bigint): Run | undefined {
     const begins = row === this.next ? undefined : { leaf: this.#size, row };
     if (begins) this.#begin(begins);
     this.#size++;
+    this.#reach(row + 1n);
     return begins;
   }
 
@@ -68,6 +74,10 @@ export class Sequence {
       if (row >= first && row < first + BigInt(end - leaf)) return leaf + Number(row - first);
     }
     return undefined;
+  }
+
+  #reach(frontier: bigint): void {
+    if (frontier > this.#frontier) this.#frontier = frontier;
   }
 
   #begin(run: Run): void {

@@ -125,8 +125,15 @@ const COLUMNS = [
   "reference",
 ];
 
-/** The same account as a table; its last rows name the hash and the signature of the JSON. */
-export function statementTable(statement: Statement, seal: StatementSeal): string {
+/**
+ * The same account as a table; its last rows name the hash and the signature of the JSON, and the
+ * checkpoint of the audit log that goes with it.
+ */
+export function statementTable(
+  statement: Statement,
+  seal: StatementSeal,
+  checkpoint: string | null = null,
+): string {
   let balance = statement.opening;
   const money = (when: string, what: string, [amount, ref]: readonly [bigint, string]) => {
     balance += amount;
@@ -148,6 +155,7 @@ export function statementTable(statement: Statement, seal: StatementSeal): strin
     money(to, "closing", [0n, ""]),
     [to, "sha256", "", "", "", seal.sha256],
     [to, "signature", "", "", "", seal.signature],
+    ...(checkpoint === null ? [] : [[to, "audit checkpoint", "", "", "", checkpoint]]),
   ];
   return [COLUMNS, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 }

@@ -166,6 +166,20 @@ export class Keeping {
     this.#files.write(MAINTENANCE, `${JSON.stringify({ until_ms: untilMs })}\n`);
   }
 
+  /** What this node saw of an installation's audit log, as text; it stays when the node leaves. */
+  witnessed(installation: string): string | undefined {
+    return this.#files.readText(witnessPath(installation));
+  }
+
+  saveWitnessed(installation: string, text: string): void {
+    this.#files.write(witnessPath(installation), text);
+  }
+
+  /** Where it lies, for a person. */
+  witnessedPath(installation: string): string {
+    return `${this.#files.root}/${witnessPath(installation)}`;
+  }
+
   /** After leaving: the key stays, so that joining again is the same node. */
   forgetPool(): void {
     for (const path of [MEMBERSHIP, ROOT, CERTIFICATE, MEMORY, STATE, MAINTENANCE])
@@ -185,4 +199,8 @@ export class Keeping {
       `The folder ${this.#files.root} holds no node that has joined a pool. Run "galaxy-pool node join HOST --token …" first, or name another folder with --data.`,
     );
   }
+}
+
+function witnessPath(installation: string): string {
+  return `witness/${installation}.json`;
 }

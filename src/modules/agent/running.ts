@@ -13,6 +13,7 @@ import { Heartbeats, heartbeatRequest } from "./heartbeats.ts";
 import type { RunState } from "./keeping.ts";
 import { type Link, type LinkParts, openLink } from "./link.ts";
 import { renew } from "./renewing.ts";
+import { Witness } from "./witness.ts";
 
 const CALL_MS = 10_000;
 const ANSWER_MAX_MS = 5_000;
@@ -38,6 +39,7 @@ export class Running {
   readonly #log: Logger;
   readonly #told: (state: RunState) => void;
   readonly #stop = new AbortController();
+  readonly #witness: Witness;
   #heartbeats: Heartbeats | undefined;
   #turn = 0;
   /** Whether the newest connection carried an answer: then the same address is tried first. */
@@ -56,6 +58,7 @@ export class Running {
     this.#parts = parts;
     this.#log = log;
     this.#told = told;
+    this.#witness = new Witness(parts, log);
     this.#movedMs = parts.clock.monotonic();
   }
 
@@ -202,6 +205,7 @@ export class Running {
   /** Heartbeat after heartbeat, each when the pool said to come; an unanswered one ends the connection. */
   async #beatOver(link: Link, heartbeats: Heartbeats): Promise<Ending> {
     const stream = new Asking(link.connection.stream(Registry.method.heartbeatStream));
+    this.#witness.introduce();
     try {
       return await this.#beatUntilStopped(link, heartbeats, stream);
     } finally {
@@ -213,7 +217,9 @@ export class Running {
     while (!this.#stop.signal.aborted) {
       this.#moved();
       const { type, nextInMs, message, hasNewRoot } = await heartbeats.beat((bytes) =>
-        stream.ask(heartbeatRequest(bytes), this.#answerMs()),
+        this.#witness.withBeat(heartbeatRequest(bytes), (request) =>
+          stream.ask(request, this.#answerMs()),
+        ),
       );
       this.#wasAnswered = true;
       this.#keep(() => heartbeats.rememberAck());

@@ -18,6 +18,7 @@ import type { Membership, RunState } from "./keeping.ts";
 import { type LinkParts, withLink } from "./link.ts";
 import { requireOwnMachine } from "./own-machine.ts";
 import { type Ending, Running } from "./running.ts";
+import { Witness, type WitnessView } from "./witness.ts";
 
 const CALL_MS = 15_000;
 const NO_HASH = new Uint8Array(32);
@@ -141,6 +142,11 @@ export class Agent {
 
   membership(): Membership {
     return this.#parts.keeping.membership();
+  }
+
+  /** What this node has seen of the pool's audit log. */
+  witnessed(): WitnessView {
+    return new Witness(this.#parts, this.#log).view();
   }
 
   runState(): RunState | undefined {

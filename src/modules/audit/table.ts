@@ -12,9 +12,24 @@ interface AuditRow {
   detail: string;
 }
 
+/** A log that began anew; the first one, 1, has no row. */
+interface AuditLogRow {
+  epoch: bigint;
+  origin: string;
+}
+
+/** Where rows of the log come without a gap: `leaf` is row `row`, the next leaf the next row. */
+interface AuditRunRow {
+  epoch: bigint;
+  leaf: bigint;
+  row: bigint;
+}
+
 declare module "@/ports/database.ts" {
   interface Tables {
     audit: AuditRow;
+    audit_log: AuditLogRow;
+    audit_run: AuditRunRow;
   }
 }
 
@@ -33,5 +48,12 @@ export const AUDIT_MIGRATIONS: readonly Migration[] = [
   {
     name: "audit/0002-subjects",
     statements: ["CREATE INDEX audit_subject ON audit (subject, id)"],
+  },
+  {
+    name: "audit/0003-log",
+    statements: [
+      "CREATE TABLE audit_log (epoch {int} PRIMARY KEY, origin TEXT NOT NULL UNIQUE) {strict}",
+      'CREATE TABLE audit_run (epoch {int} NOT NULL, leaf {int} NOT NULL, "row" {int} NOT NULL, PRIMARY KEY (epoch, leaf)) {strict}',
+    ],
   },
 ];

@@ -46,7 +46,10 @@ const HealthAnswer = t.Object({
   status: t.String({ description: "healthy or unhealthy" }),
   service: t.String(),
   version: t.String(),
-  checks: t.Record(t.String(), t.Object({ ok: t.Boolean(), detail: t.String() })),
+  checks: t.Record(
+    t.String(),
+    t.Object({ ok: t.Boolean(), detail: t.String(), warning: t.Optional(t.String()) }),
+  ),
 });
 
 const SampleView = t.Object({

@@ -144,10 +144,13 @@ function warningsOf(health: HealthView, sample: HostSample): string[] {
   const failed = Object.entries(health.checks)
     .filter(([, { ok }]) => !ok)
     .map(([name, { detail }]) => `${name}: ${detail}`);
+  const warned = Object.entries(health.checks).flatMap(([name, { warning }]) =>
+    warning === undefined ? [] : [`${name}: ${warning}`],
+  );
   const hot = sample.throttled === true ? ["host: the board throttles itself; cool it"] : [];
   const full =
     sample.diskFreeBytes !== null && sample.diskFreeBytes < DISK_FREE_WARN_BYTES
       ? [`host: only ${Math.floor(sample.diskFreeBytes / 1e6)} MB are free on the data disk`]
       : [];
-  return [...failed, ...hot, ...full];
+  return [...failed, ...warned, ...hot, ...full];
 }

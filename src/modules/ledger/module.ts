@@ -61,7 +61,7 @@ export const ledger = defineModule({
     }),
   check: ({ tariff }) => void tariffTermsOf(tariff),
   async start(services, context) {
-    const { database, clock, http, metrics, checks, events, registry, poot } = services;
+    const { database, clock, http, metrics, checks, events, registry, poot, audit } = services;
     const { config, log, reloaded, ready, defer } = context;
     await database.migrate(LEDGER_MIGRATIONS);
     const service = await Ledger.open({ ...services, log }, tariffTermsOf(config.tariff));
@@ -71,7 +71,13 @@ export const ledger = defineModule({
     registry.weighWith((name) => service.weightOf(name));
     registry.beforePoolDelete((pool) => service.requireNothingOwed(pool));
     http.mount(
-      ledgerRoutes({ ledger: service, registry, http, now: () => poot.poolTime() }),
+      ledgerRoutes({
+        ledger: service,
+        registry,
+        http,
+        checkpoint: () => audit.signedLog?.newestNote(),
+        now: () => poot.poolTime(),
+      }),
       ledgerAccess,
     );
     showFigures(metrics, service, nightly);

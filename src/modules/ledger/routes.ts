@@ -35,6 +35,8 @@ export interface LedgerRouteParts {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly http: Http;
+  /** The newest checkpoint of the audit log, as a signed note. */
+  readonly checkpoint: () => string | undefined;
   readonly now: () => { readonly nowMs: number; readonly slotSeconds: number };
 }
 
@@ -140,8 +142,12 @@ async function statement(
   const toMs = query.to === undefined ? parts.now().nowMs : readTime(query.to, "query.to");
   requireRange(fromMs, toMs);
   const signed = await parts.ledger.statement({ pool, node: node.id, fromMs, toMs });
-  if (query.format === "csv") return csvOf(node.id, statementTable(signed.statement, signed.seal));
-  return Response.json({ statement: statementValue(signed.statement), ...signed.seal });
+  const checkpoint = parts.checkpoint() ?? null;
+  if (query.format === "csv") {
+    return csvOf(node.id, statementTable(signed.statement, signed.seal, checkpoint));
+  }
+  const statement = statementValue(signed.statement);
+  return Response.json({ statement, ...signed.seal, audit_checkpoint: checkpoint });
 }
 
 function csvOf(node: NodeId, table: string): Response {

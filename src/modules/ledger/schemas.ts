@@ -118,4 +118,8 @@ export const StatementView = t.Object({
   }),
   sha256: t.String({ description: "Of the statement's canonical JSON (RFC 8785), hexadecimal." }),
   signature: t.String({ description: "Ed25519 of the pool's key over that hash, base64." }),
+  audit_checkpoint: t.Union([t.String(), t.Null()], {
+    description:
+      "The newest checkpoint of the audit log that nodes cosigned, a signed note: keep it, it shows later whether the log was cut or rewritten (audit verify --checkpoint).",
+  }),
 });

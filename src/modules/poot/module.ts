@@ -80,7 +80,8 @@ export const poot = defineModule({
     http.mount(pootRoutes(service, registry, http), pootAccess);
     const tellRefused: TellRefused = (refused) => events.tell("request.refused", refused);
     const hasNewsFor = (node: NodeId) => authority.hasNewsFor(node);
-    const rpcs = pootRpcs(service, tellRefused, hasNewsFor);
+    const { audit } = services;
+    const rpcs = pootRpcs(service, tellRefused, { hasNewsFor, audit });
     grpc.serve(RegistryService, "node", rpcs, "heartbeat");
     context.defer(followRegistry(service, events, context.log));
     addChecks(service, checks);

@@ -1,12 +1,15 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Offer } from "@/core/audit/witness.ts";
 import { unauthenticated } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
 import type { Answer } from "@/core/poot/accept.ts";
 import { decodeClaim } from "@/core/poot/claim.ts";
 import type { HeartbeatBytes } from "@/core/poot/heartbeat.ts";
+import type { Audit, CheckpointWitnesses } from "@/modules/audit/service.ts";
 import type { Call, ServiceRpcs } from "@/ports/grpc.ts";
 import type { RequestRefused, TellRefused } from "@/ports/refusal.ts";
 import {
+  AuditOfferSchema,
   type HeartbeatReply,
   HeartbeatReplySchema,
   type HeartbeatRequest,
@@ -37,11 +40,19 @@ const KINDS: Readonly<Record<Refused, RefusalKind>> = {
   behind: "conflict",
 };
 
+/** What a reply may carry besides the answer to the heartbeat. */
+interface HeartbeatNews {
+  /** Whether the root was replaced and the node has not said that it keeps the new one. */
+  readonly hasNewsFor?: (node: NodeId) => boolean;
+  /** Whose log the nodes witness. */
+  readonly audit?: Pick<Audit, "signedLog">;
+}
+
 /** The heartbeat calls of galaxy.pool.v1.Registry; refusals inside answers are told, too. */
 export function pootRpcs(
   poot: Poot,
   tellRefused?: TellRefused,
-  hasNewsFor?: (node: NodeId) => boolean,
+  { hasNewsFor, audit }: HeartbeatNews = {},
 ): ServiceRpcs<typeof RegistryService> {
   const heartbeat = async (request: HeartbeatRequest, call: Call): Promise<HeartbeatReply> => {
     if (call.caller?.node === undefined) throw unauthenticated();
@@ -50,6 +61,8 @@ export function pootRpcs(
     if (type !== "accepted") tellRefused?.(refusedOf(type, answered, { request, call }));
     const reply = replyOf(answered);
     reply.authorityChanged = hasNewsFor?.(call.caller.node) ?? false;
+    const { witnesses } = audit?.signedLog ?? {};
+    if (witnesses) witness(witnesses, { request, node: call.caller.node }, reply);
     return reply;
   };
   return { heartbeat, heartbeatStream: heartbeat };
@@ -69,6 +82,29 @@ function refusedOf(
     ...(node !== undefined && { caller: node, subject: node }),
     skewMs: (decodeClaim(request.claim).toSlot - slot) * slotSeconds * 1000,
   };
+}
+
+/** The node's newest checkpoint of the audit log goes in, a newer one goes out with the reply. */
+function witness(
+  witnesses: CheckpointWitnesses,
+  { request, node }: { readonly request: HeartbeatRequest; readonly node: NodeId },
+  reply: HeartbeatReply,
+): void {
+  if (request.auditCheckpoint !== undefined) witnesses.take(node, request.auditCheckpoint);
+  const offer = witnesses.offerFor(node);
+  if (offer) reply.auditOffer = auditOffer(offer);
+}
+
+function auditOffer({ checkpoint, publicKey, from, proof, restart }: Offer) {
+  return create(AuditOfferSchema, {
+    checkpoint,
+    publicKey,
+    fromSize: BigInt(from),
+    proof: [...proof],
+    ...(restart && {
+      restart: { entry: restart.entry, index: BigInt(restart.index), proof: [...restart.proof] },
+    }),
+  });
 }
 
 /** Empty bytes on the wire stand for what was not sent. */

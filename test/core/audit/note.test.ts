@@ -9,7 +9,7 @@ import {
   parseCheckpoint,
   signCheckpoint,
 } from "@/core/audit/checkpoint.ts";
-import { isOriginIn, originOf, witnessKey } from "@/core/audit/log-names.ts";
+import { isOriginIn, nodeOfWitness, originOf, witnessKey } from "@/core/audit/log-names.ts";
 import {
   formatNote,
   formatNoteKey,
@@ -161,6 +161,8 @@ describe("a checkpoint", () => {
   test("tells the logs of an installation from others", () => {
     expect(isOriginIn("abc", origin)).toBe(true);
     expect(isOriginIn("abcd", origin)).toBe(false);
+    expect(nodeOfWitness(witness.name)).toBe("xulz3ufj4l74k4cs542cde7p33");
+    expect(nodeOfWitness(origin)).toBeUndefined();
   });
 });
 

@@ -30,6 +30,7 @@ import { people } from "@/modules/access/people/module.ts";
 import type { JoinTerms } from "@/modules/agent/joining.ts";
 import { Keeping } from "@/modules/agent/keeping.ts";
 import { Agent } from "@/modules/agent/service.ts";
+import { auditLog } from "@/modules/audit/log-module.ts";
 import { audit } from "@/modules/audit/module.ts";
 import { initialisation } from "@/modules/certificates/initialisation.ts";
 import { authority } from "@/modules/certificates/module.ts";
@@ -116,7 +117,7 @@ export class AgentWorld implements AsyncDisposable {
   /** Starts the pool on its folder. */
   async open(): Promise<void> {
     const drivers = [tokens, passwords, metrics, intake, checks, host, sqlite, http, grpc];
-    const modules = [audit, authority, registry, people, access, poot, standing];
+    const modules = [audit, authority, registry, people, access, poot, auditLog, standing];
     this.#kernel = await this.#run([...this.#ground(), ...drivers, ...modules]);
   }
 
@@ -140,6 +141,13 @@ export class AgentWorld implements AsyncDisposable {
 
   get files(): Files {
     return this.#running.service("files");
+  }
+
+  /** How a command line reaches this pool as its operator. */
+  get reach(): readonly string[] {
+    const [url = ""] = this.#running.service("http").urls().plain;
+    const token = this.files.readText("operator.token")?.trim() ?? "";
+    return ["--url", url, "--token", token];
   }
 
   get home(): PoolId {
