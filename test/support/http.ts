@@ -8,6 +8,7 @@ import type { AnyElysia } from "elysia";
 import pino, { type Logger } from "pino";
 import { TestClock } from "#test/support/clock.ts";
 import type { Caller, Role } from "@/core/caller.ts";
+import type { FrontTerms } from "@/drivers/http/front.ts";
 import { Idempotency, idempotencyMigrations } from "@/drivers/http/idempotency.ts";
 import { Listeners } from "@/drivers/http/listeners.ts";
 import type { Origin } from "@/drivers/http/origin.ts";
@@ -66,6 +67,7 @@ export async function limitedHttpWith(
     securePort: 0,
     maxBodyBytes: TEST_BODY_BYTES,
     idleTimeoutSeconds: 10,
+    front: frontTerms(clock),
   });
   const server = new HttpServer({
     log,
@@ -91,6 +93,12 @@ async function callerByRole(request: Request): Promise<Caller | undefined> {
   if (token === undefined) return undefined;
   const [role = "", name = "someone"] = token.split(":");
   return { type: "operator", id: `operator:${name}`, roles: [role as Role] };
+}
+
+/** Room for a few connections, and 20 s for a request. */
+export function frontTerms(clock: TestClock): FrontTerms {
+  const limits = { connectionsMax: 12, perAddressMax: 8, requestMs: 20_000, idleMs: 10_000 };
+  return { clock, ...limits, isFull: () => false };
 }
 
 /** The request of a test. */

@@ -1,4 +1,4 @@
-import { type Asked, requestOf, TEST_BODY_BYTES } from "#test/support/http.ts";
+import { type Asked, frontTerms, requestOf, TEST_BODY_BYTES } from "#test/support/http.ts";
 import type { MoneyWorld } from "#test/support/money-world.ts";
 import { type Caller, nodeCaller, type Role } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
@@ -21,7 +21,7 @@ export async function moneyOverHttp(world: MoneyWorld) {
   const faults: unknown[] = [];
   const server = new HttpServer({
     log,
-    listeners: new Listeners({ log, ...nowhere, ...bounds }),
+    listeners: new Listeners({ front: frontTerms(clock), log, ...nowhere, ...bounds }),
     maxBodyBytes: TEST_BODY_BYTES,
     idempotency: new Idempotency(database, clock, 86_400_000),
     onFatal: (fault) => void faults.push(fault),

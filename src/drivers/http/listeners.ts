@@ -2,7 +2,7 @@ import type { Server } from "bun";
 import type { Logger } from "pino";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import { PoolError } from "@/std/errors.ts";
-import { isLoopback } from "@/std/network.ts";
+import { Front, type FrontTerms } from "./front.ts";
 import { type Origin, originOf } from "./origin.ts";
 
 /** Answers a request that came in somewhere. */
@@ -17,9 +17,21 @@ export interface ListenerOptions {
   readonly securePort: number;
   readonly maxBodyBytes: number;
   readonly idleTimeoutSeconds: number;
+  /** What holds for who comes from the network. */
+  readonly front: FrontTerms;
 }
 
 type Listener = Server<undefined>;
+
+/** What the network connects to, and the server behind it. */
+interface Fronted {
+  readonly front: Front;
+  readonly server: Listener;
+}
+
+/** Where a server behind a front listens: addresses of the loopback that nobody else uses. */
+const BEHIND_FROM = 2;
+const BEHIND_TO = 250;
 
 /** The loopback of both families, which is what the address 127.0.0.1 stands for. */
 const LOOPBACK = ["127.0.0.1", "::1"] as const;
@@ -44,9 +56,11 @@ const BODY_SLACK_BYTES = 1_048_576;
 export class Listeners {
   readonly #options: ListenerOptions;
   readonly #plain: Listener[] = [];
-  #secure: Listener | undefined;
+  #wide: Fronted | undefined;
+  #secure: Fronted | undefined;
   #identity: CertificatePair | undefined;
   #answering: Answering | undefined;
+  #behind = BEHIND_FROM;
   readonly #retired = new Set<Promise<void>>();
 
   constructor(options: ListenerOptions) {
@@ -67,15 +81,24 @@ export class Listeners {
   }
 
   urls(): { readonly plain: readonly string[]; readonly secure: readonly string[] } {
+    const local = this.#plain.map((listener) => urlOf("http", listener));
     return {
-      plain: this.#plain.map((listener) => urlOf("http", listener)),
-      secure: this.#secure ? [urlOf("https", this.#secure)] : [],
+      plain: this.#wide ? [urlOf("http", this.#wide.front)] : local,
+      secure: this.#secure ? [urlOf("https", this.#secure.front)] : [],
     };
+  }
+
+  /** How many connections from the network are open. */
+  connections(): number {
+    return [this.#wide, this.#secure].reduce((sum, one) => sum + (one?.front.connections ?? 0), 0);
   }
 
   /** Takes no more connections, lets running requests end, and cuts what is still there after `graceMs`. */
   async close(graceMs: number): Promise<void> {
-    const listeners = [...this.#plain.splice(0), ...(this.#secure ? [this.#secure] : [])];
+    const fronted = [this.#wide, this.#secure].filter((one) => one !== undefined);
+    const listeners = [...this.#plain.splice(0), ...fronted.map(({ server }) => server)];
+    for (const { front } of fronted) front.close();
+    this.#wide = undefined;
     this.#secure = undefined;
     this.#answering = undefined;
     const ended = Promise.all([...listeners.map((listener) => listener.stop()), ...this.#retired]);
@@ -83,56 +106,99 @@ export class Listeners {
     const cut = setTimeout(timer.resolve, graceMs);
     await Promise.race([ended, timer.promise]);
     clearTimeout(cut);
+    for (const { front } of fronted) front.cut();
     await Promise.all(listeners.map((listener) => listener.stop(true)));
   }
 
   #openPlain(answering: Answering): void {
-    const { address, log } = this.#options;
+    const { address, port, log } = this.#options;
     if (address !== LOOPBACK[0]) {
       log.warn({ address }, "plain HTTP is open beyond the loopback; tokens travel unprotected");
-      this.#plain.push(this.#listenPlain(address, this.#options.port, answering));
+      const front = this.#frontAt(address, port);
+      this.#wide = { front, server: this.#serveBehind(front, answering, undefined) };
       return;
     }
-    const first = this.#listenPlain(LOOPBACK[0], this.#options.port, answering);
+    const first = this.#listenLocally(LOOPBACK[0], port, answering);
     this.#plain.push(first);
     try {
-      this.#plain.push(this.#listenPlain(LOOPBACK[1], first.port ?? 0, answering));
+      this.#plain.push(this.#listenLocally(LOOPBACK[1], first.port ?? 0, answering));
     } catch (error) {
       log.warn({ err: error }, "plain HTTP listens on 127.0.0.1 only, not on ::1");
     }
   }
 
-  #listenPlain(hostname: string, port: number, answering: Answering): Listener {
-    return listen(hostname, port, (settings) => {
+  /** What only this machine can reach needs no front. */
+  #listenLocally(hostname: string, port: number, answering: Answering): Listener {
+    return listen(hostname, port, () => {
       const server: Listener = Bun.serve({
-        ...settings,
+        hostname,
+        port,
         ...this.#limits(),
-        reusePort: false,
         fetch: (request): Promise<Response> => answering(request, origin),
       });
-      const origin = originOf(server, { isSecure: false, isLocal: isLoopback(hostname) });
+      const origin = originOf(server, { isSecure: false, isLocal: true });
       return server;
     });
   }
 
-  /** Opens a listener with the identity beside the one before, then retires that one. */
+  /** Puts a server with the new identity behind the front, then retires the one before. */
   #openSecure(answering: Answering, identity: CertificatePair): void {
     const before = this.#secure;
     const { secureAddress, securePort } = this.#options;
-    if (!before) requireFree(secureAddress, securePort);
-    const port = before?.port ?? securePort;
-    this.#secure = listen(secureAddress, port, (settings) => {
-      const server: Listener = Bun.serve({
-        ...settings,
-        ...this.#limits(),
-        reusePort: true,
-        tls: { cert: identity.certificatePem, key: identity.privateKeyPem, ciphers: CIPHERS },
-        fetch: (request): Promise<Response> => answering(request, origin),
-      });
-      const origin = originOf(server, { isSecure: true, isLocal: false });
-      return server;
+    const front = before?.front ?? this.#frontAt(secureAddress, securePort);
+    this.#secure = { front, server: this.#serveBehind(front, answering, identity) };
+    if (before) this.#retire(before.server);
+  }
+
+  #frontAt(hostname: string, port: number): Front {
+    return listen(hostname, port, () => {
+      const front = new Front(this.#options.front);
+      front.listen(hostname, port);
+      return front;
     });
-    if (before) this.#retire(before);
+  }
+
+  /** Where the system lets this program listen on ports it knows only, the plain one is among them. */
+  #serveBehind(
+    front: Front,
+    answering: Answering,
+    identity: CertificatePair | undefined,
+  ): Listener {
+    const hostname = `127.0.0.${this.#behind}`;
+    this.#behind = this.#behind === BEHIND_TO ? BEHIND_FROM : this.#behind + 1;
+    const serveAt = (port: number) => this.#serveAt({ hostname, port, front }, answering, identity);
+    let server: Listener;
+    try {
+      server = serveAt(this.#options.port);
+    } catch {
+      server = listen(hostname, 0, () => serveAt(0));
+    }
+    front.leadTo({ hostname, port: server.port ?? 0 });
+    return server;
+  }
+
+  #serveAt(
+    { hostname, port, front }: Where,
+    answering: Answering,
+    identity: CertificatePair | undefined,
+  ): Listener {
+    const tls = identity && {
+      cert: identity.certificatePem,
+      key: identity.privateKeyPem,
+      ciphers: CIPHERS,
+    };
+    const server: Listener = Bun.serve({
+      hostname,
+      port,
+      ...this.#limits(),
+      ...(tls && { tls }),
+      fetch: (request): Promise<Response> | Response =>
+        front.addressBehind(server.requestIP(request)?.port) === undefined
+          ? new Response(null, { status: 403 })
+          : answering(request, origin),
+    });
+    const origin = originOf(server, { isSecure: tls !== undefined, isLocal: false, front });
+    return server;
   }
 
   #retire(listener: Listener): void {
@@ -144,19 +210,23 @@ export class Listeners {
   #limits() {
     return {
       development: false,
+      reusePort: false,
       maxRequestBodySize: this.#options.maxBodyBytes + BODY_SLACK_BYTES,
       idleTimeout: this.#options.idleTimeoutSeconds,
     } as const;
   }
 }
 
-function listen(
-  hostname: string,
-  port: number,
-  serve: (settings: { readonly hostname: string; readonly port: number }) => Listener,
-): Listener {
+/** Where a server behind a front listens. */
+interface Where {
+  readonly hostname: string;
+  readonly port: number;
+  readonly front: Front;
+}
+
+function listen<Opened>(hostname: string, port: number, open: () => Opened): Opened {
   try {
-    return serve({ hostname, port });
+    return open();
   } catch (error) {
     throw cannotListen(hostname, port, error);
   }
@@ -180,16 +250,13 @@ function cannotListen(hostname: string, port: number, error: unknown): PoolError
   );
 }
 
-/** A port shared by `reusePort` would be taken silently from another program; so it is tried alone first. */
-function requireFree(hostname: string, port: number): void {
-  if (port === 0) return;
-  const trial = listen(hostname, port, (settings) =>
-    Bun.serve({ ...settings, reusePort: false, fetch: () => new Response() }),
-  );
-  trial.stop(true);
-}
-
-function urlOf(scheme: string, { hostname, port }: Listener): string {
+function urlOf(
+  scheme: string,
+  {
+    hostname,
+    port,
+  }: { readonly hostname?: string | undefined; readonly port?: number | undefined },
+): string {
   const host = hostname?.includes(":") ? `[${hostname}]` : hostname;
   return `${scheme}://${host}:${port}`;
 }

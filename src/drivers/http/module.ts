@@ -16,7 +16,7 @@ const GRACE_MS = 5_000;
 /** Provides `http`; it listens once every module has started. */
 export const http = defineModule({
   name: "http",
-  needs: ["database", "clock", "events", "intake"],
+  needs: ["database", "clock", "events", "intake", "metrics"],
   provides: "http",
   config: (t) =>
     t.Object({
@@ -55,6 +55,26 @@ export const http = defineModule({
         duration: true,
         description: "A connection on which nothing moves is closed after this.",
       }),
+      max_connections: t.Integer({
+        default: 500,
+        minimum: 1,
+        maximum: 10_000,
+        description: "Connections from the network at once; the loopback is not counted.",
+      }),
+      max_connections_per_address: t.Integer({
+        default: 32,
+        minimum: 1,
+        maximum: 10_000,
+        description: "Of these, from one address (IPv6: one /64).",
+      }),
+      request_seconds: t.Integer({
+        default: 20,
+        minimum: 1,
+        maximum: 300,
+        duration: true,
+        description:
+          "How long a request from the network may take to arrive whole, header and body, and be answered.",
+      }),
       idempotency_hours: t.Integer({
         default: 24,
         minimum: 1,
@@ -62,7 +82,7 @@ export const http = defineModule({
         description: "How long the answer to an Idempotency-Key is remembered.",
       }),
     }),
-  async start({ database, clock, events, intake }, { config, log, defer, ready, fatal }) {
+  async start({ database, clock, events, intake, metrics }, { config, log, defer, ready, fatal }) {
     await database.migrate(idempotencyMigrations);
     const listeners = new Listeners({
       log,
@@ -72,6 +92,14 @@ export const http = defineModule({
       securePort: config.secure_port,
       maxBodyBytes: config.max_body_bytes,
       idleTimeoutSeconds: config.idle_timeout_seconds,
+      front: {
+        clock,
+        connectionsMax: config.max_connections,
+        perAddressMax: config.max_connections_per_address,
+        requestMs: config.request_seconds * 1000,
+        idleMs: config.idle_timeout_seconds * 1000,
+        isFull: () => intake.isFull(),
+      },
     });
     const server = new HttpServer({
       log,
@@ -83,6 +111,9 @@ export const http = defineModule({
       onRefused: (refused) => events.tell("request.refused", refused),
       onSeen: (seen) => events.tell("caller.seen", seen),
     });
+    metrics.gauge("galaxy_http_connections", "Open HTTP connections from the network.", [], () => [
+      { value: listeners.connections() },
+    ]);
     ready(() => server.open());
     defer(() => listeners.close(GRACE_MS));
     return server;

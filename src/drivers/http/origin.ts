@@ -1,4 +1,5 @@
 import type { Server } from "bun";
+import type { Front } from "./front.ts";
 
 /** Where a request came in. */
 export interface Origin {
@@ -10,14 +11,19 @@ export interface Origin {
   keepOpen(request: Request): void;
 }
 
-/** The origin of all requests of one listener. */
+/** The origin of all requests of one listener; one behind a front knows who is before it. */
 export function originOf(
   server: Server<undefined>,
-  where: { readonly isSecure: boolean; readonly isLocal: boolean },
+  where: { readonly isSecure: boolean; readonly isLocal: boolean; readonly front?: Front },
 ): Origin {
+  const { isSecure, isLocal, front } = where;
   return {
-    ...where,
-    addressOf: (request) => plainAddress(server.requestIP(request)?.address ?? ""),
+    isSecure,
+    isLocal,
+    addressOf(request) {
+      const peer = server.requestIP(request);
+      return front ? (front.addressBehind(peer?.port) ?? "") : plainAddress(peer?.address ?? "");
+    },
     keepOpen: (request) => server.timeout(request, 0),
   };
 }

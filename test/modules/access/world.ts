@@ -3,6 +3,7 @@ import pino from "pino";
 import { TestClock } from "#test/support/clock.ts";
 import { type DatabaseKind, databases } from "#test/support/database.ts";
 import { temporaryFolder } from "#test/support/folder.ts";
+import { frontTerms } from "#test/support/http.ts";
 import type { Caller } from "@/core/caller.ts";
 import { type NodeId, nodeIdOf, type PoolId } from "@/core/ids.ts";
 import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
@@ -162,7 +163,13 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
   const http = new HttpServer({
     log,
     maxBodyBytes,
-    listeners: new Listeners({ log, maxBodyBytes, idleTimeoutSeconds: 10, ...ports }),
+    listeners: new Listeners({
+      front: frontTerms(clock),
+      log,
+      maxBodyBytes,
+      idleTimeoutSeconds: 10,
+      ...ports,
+    }),
     idempotency: new Idempotency(database, clock, DAY_MS),
     onFatal: (fault) => {
       throw fault;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import pino from "pino";
 import { TestClock } from "#test/support/clock.ts";
-import { type Asked, requestOf, TEST_BODY_BYTES } from "#test/support/http.ts";
+import { type Asked, frontTerms, requestOf, TEST_BODY_BYTES } from "#test/support/http.ts";
 import { beAlive, keyNumber, memberOf, poolNamed, registryOn } from "#test/support/registry.ts";
 import { type Caller, nodeCaller, type Role } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
@@ -26,7 +26,7 @@ async function world() {
   const faults: unknown[] = [];
   const server = new HttpServer({
     log,
-    listeners: new Listeners({ log, ...nowhere, ...bounds }),
+    listeners: new Listeners({ front: frontTerms(clock), log, ...nowhere, ...bounds }),
     maxBodyBytes: TEST_BODY_BYTES,
     idempotency: new Idempotency(database, clock, 86_400_000),
     onFatal: (fault) => void faults.push(fault),
