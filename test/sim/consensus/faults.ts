@@ -51,6 +51,7 @@ export const FAULT_SORTS = [
   "crash",
   "torn",
   "disk",
+  "behind",
   "clock",
   "lie",
 ] as const;

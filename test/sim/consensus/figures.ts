@@ -29,7 +29,8 @@ const FAULT_WORDS = {
   cut: "partitions",
   crash: "crashes around a send or a sync",
   torn: "of them with a torn log",
-  disk: "disks rotten, stale or wiped",
+  disk: "disks rotten, full, stale or wiped",
+  behind: "chains behind their record at a start",
   clock: "clocks wrong",
   lie: "Byzantine acts",
 } as const;

@@ -32,8 +32,11 @@ export class HostChain {
     this.app = world.genesisApp;
   }
 
-  /** Takes over what was on disk and executes it anew (§8.2); the committee its record is of. */
-  load({ durable, blocks, committees, proofs, committed }: Found): Committee {
+  /**
+   * Takes over what was on disk and executes it anew (§8.2); the committee its record is of. The chain
+   * is behind its record when the crash came between the two.
+   */
+  load({ durable, blocks, committees, proofs, committed }: Found, isBehind: boolean): Committee {
     const { genesis } = this.#world;
     this.#branch = null;
     this.blocks.clear();
@@ -41,7 +44,8 @@ export class HostChain {
     this.blocks.set(genesis.hash, genesis);
     this.proofs.clear();
     for (const [epoch, proof] of proofs) this.proofs.set(epoch, proof);
-    this.committed = this.#get(durable?.commitCert.block ?? committed ?? genesis.hash);
+    const known = isBehind ? undefined : durable?.commitCert.block;
+    this.committed = this.#get(known ?? committed ?? genesis.hash);
     this.app = this.#replayed(this.committed);
     const { height } = this.committed.header;
     const committee = durable

@@ -96,7 +96,7 @@ export class Host {
     this.life++;
     this.#clock = 0;
     const found = this.disk.load();
-    const committee = this.chain.load(found);
+    const committee = this.chain.load(found, this.#world.isBehind(this));
     this.#world.watch.booted(this, found.durable);
     this.step({
       type: "boot",

@@ -116,6 +116,11 @@ export const MUTANTS: readonly Mutant[] = [
         "noteCommit(replica, cert);",
       ),
       patch("safety-rules.ts", 'if (cert.kind !== "C") return refuse("wrong_kind");', ""),
+      patch(
+        "safety-rules.ts",
+        'return cert.kind === "C" && cert.epoch === durable.epoch',
+        "return cert.epoch === durable.epoch",
+      ),
       NO_FOLLOW,
     ],
     fixed: N4,

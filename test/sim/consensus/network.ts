@@ -35,7 +35,11 @@ export class Network {
     const link = from * this.#size + to;
     const count = (this.#sent[link] ?? 0) + 1;
     this.#sent[link] = count;
-    if (this.isHealed) return [this.#healedDelay(link, count)];
+    if (this.isHealed) {
+      const { drizzle } = this.#options;
+      const isLost = drizzle > 0 && this.#dice.throw(LUCK.loss, link, count) < drizzle;
+      return isLost ? LOST : [this.#healedDelay(link, count)];
+    }
     if (this.#isCut(at, from, to)) return LOST;
     return this.#badLuck(at, { link, count, message, from, to });
   }

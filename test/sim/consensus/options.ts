@@ -13,6 +13,8 @@ export type Part =
   | "rotten"
   /** Starts once from an old copy of its disk, so that it may contradict itself. */
   | "stale"
+  /** Its disk takes nothing any more, or says so: it must not say what is not durable. */
+  | "full"
   /** Loses its disk and starts again as if nothing had been. */
   | "wiped"
   /** Is gone for ever once the network has healed. */
@@ -35,6 +37,10 @@ export interface Options {
   /** Until then everything may go wrong; from then on messages take at most Δ. */
   readonly healMs: number;
   readonly loss: number;
+  /** What is lost for ever, also when all else is healed: then it takes longer, and ends all the same. */
+  readonly drizzle: number;
+  /** How often replicas say where they are. */
+  readonly statusMs: number;
   readonly duplication: number;
   /** Types of messages that are lost more often than others, and how often. */
   readonly lossy: readonly string[];
@@ -107,6 +113,8 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
     ...networkOf(stream, isCalm),
     ...processesOf(stream, isCalm),
     ...peopleOf(stream, n, isCalm),
+    statusMs: DELTA_MS * stream.pick([20, 50, 100]),
+    drizzle: !isCalm && stream.chance(0.15) ? 0.1 : 0,
     txs: 6 + stream.int(80),
     txEveryMs: stream.logUniform(20, 500),
     epochChanges: stream.chance(0.25) ? 1 + stream.int(3) : 0,
@@ -114,7 +122,16 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
   };
   const isDuel = !isCalm && faultsOf(n) > 0 && stream.chance(0.2);
   const given = { ...drawn, ...(isDuel && duelOf(stream, drawn)), ...fixed };
-  return fixed.parts ? given : { ...given, parts: resized(given.parts, given.n) };
+  const parts = fixed.parts ?? resized(given.parts, given.n);
+  return { ...given, parts, drizzle: parts.some(mayWish) ? 0 : given.drizzle };
+}
+
+/**
+ * Who may wish for what it has no reason to wish for. With one of these and one honest wish there are
+ * f + 1, and where messages are lost for ever whoever has seen both goes on until there is work again.
+ */
+function mayWish(part: Part): boolean {
+  return part === "traitor" || part === "twin" || part === "stale" || part === "wiped";
 }
 
 function networkOf(stream: Stream, isCalm: boolean) {
@@ -155,6 +172,7 @@ const FAULTY: readonly Part[] = [
   ...Array.from({ length: 6 }, () => "traitor" as const),
   "twin",
   "rotten",
+  "full",
   "stale",
   "wiped",
   "dead",

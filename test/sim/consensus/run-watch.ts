@@ -30,6 +30,9 @@ export class RunWatch implements Watch {
   /** When somebody last committed something nobody had, and when an honest process last spoke. */
   committedAt = 0;
   spokenAt = 0;
+  /** When any of them last committed something, and when one last wished for another view. */
+  advancedAt = 0;
+  wishedAt = 0;
   /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
   leaderWaits = 0;
   readonly #states = new StateWatch();
@@ -70,13 +73,17 @@ export class RunWatch implements Watch {
   sealed(host: Host, message: Message): void {
     if (message.type === "status" || this.safety.isLiar(host)) return;
     this.spokenAt = this.#now();
-    if (message.type === "wish") this.tally.timeouts++;
+    if (message.type === "wish") {
+      this.tally.timeouts++;
+      this.wishedAt = this.#now();
+    }
     this.safety.sealed(host, message);
   }
 
   committed(host: Host, blocks: readonly Block[], cert: Cert): void {
     const height = this.safety.chain.length;
     this.safety.committed(host, blocks, cert);
+    if (!this.safety.isLiar(host)) this.advancedAt = this.#now();
     if (this.safety.chain.length === height) return;
     this.tally.commits = this.safety.chain.length - 1;
     this.committedAt = this.#now();

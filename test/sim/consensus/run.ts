@@ -221,7 +221,8 @@ class Course {
     const { statusIntervalMs } = this.#simulation.processes[0]?.host.config ?? {
       statusIntervalMs: 0,
     };
-    return (faults + 2) * options.timeoutMsMax + statusIntervalMs;
+    const patience = options.drizzle > 0 ? 3 : 1;
+    return patience * ((faults + 2) * options.timeoutMsMax + statusIntervalMs);
   }
 
   /** L1, L6, L7: what honest processes hold is committed and executed by all of them, in time. */
@@ -280,23 +281,41 @@ class Course {
 
   /** L8: once the liars are gone and all is done, nobody says anything and no timer runs. */
   #fallSilent(): void {
-    const { agenda, processes, options, watch } = this.#simulation;
+    const { agenda, processes, options } = this.#simulation;
     this.#isOver = true;
     const liars = processes.filter(
       (one) => one.host.isUp && !isCorrect(one) && one.part !== "rotten",
     );
     for (const { host } of liars) host.crash(1);
-    const calmMs = liars.length > 0 ? this.#boundMs : options.timeoutMsMax;
+    const isSlow = liars.length > 0 || options.drizzle > 0;
+    const calmMs = isSlow ? this.#boundMs : options.timeoutMsMax;
     const from = agenda.now + calmMs + 10 * options.deltaMs;
     this.#until(from, () => false);
     const silentFrom = agenda.now;
     this.#until(silentFrom + 50 * options.deltaMs, () => false);
+    if (options.drizzle > 0) this.#hasNoMoreWishes();
+    else this.#isSilentSince(silentFrom);
+    for (const host of this.#correct()) this.#isAtRest(host);
+  }
+
+  #isSilentSince(silentFrom: number): void {
+    const { watch } = this.#simulation;
     promise(
       watch.spokenAt <= silentFrom,
       "L8",
       () => `something is said at ${watch.spokenAt.toFixed(0)}, with nothing to do`,
     );
-    for (const host of this.#correct()) this.#isAtRest(host);
+  }
+
+  /** L8 where messages go on being lost: whoever missed the last commit hears of it without wishes. */
+  #hasNoMoreWishes(): void {
+    const { watch, options, healedAt } = this.#simulation;
+    const last = Math.max(watch.advancedAt, healedAt) + options.timeoutMsMax;
+    promise(
+      watch.wishedAt <= last,
+      "L8",
+      () => `a wish at ${watch.wishedAt.toFixed(0)}, after ${last.toFixed(0)}`,
+    );
   }
 
   #isAtRest(host: Host): void {

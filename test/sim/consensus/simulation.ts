@@ -48,6 +48,8 @@ export interface Terms {
 
 export const START_MS = 1_700_000_000_000;
 const LIARS: readonly Part[] = ["traitor", "twin", "stale", "wiped"];
+/** How often a start finds its chain behind its record. */
+const BEHIND = 0.3;
 const CHAIN = "c4".repeat(32) as Hash;
 
 /** A network of processes from a seed: everything that moves, and who watches it. */
@@ -209,9 +211,17 @@ export class Simulation implements Surroundings {
   }
 
   sync(host: Host, end: () => void): void {
+    if (this.#isFull(host)) return;
     const { fsyncMsMin, fsyncMsMax, deltaMs } = this.options;
     const most = this.isHealed ? Math.min(fsyncMsMax, 0.1 * deltaMs) : fsyncMsMax;
     this.agenda.after(logUniform(this.#duration(host), fsyncMsMin, most), end);
+  }
+
+  /** From some time on nothing becomes durable any more, and the process has to keep its mouth shut. */
+  #isFull({ id }: Host): boolean {
+    if (this.processes[id]?.part !== "full") return false;
+    const from = this.dice.throw(LUCK.rot, id, 1) * this.options.healMs;
+    return this.agenda.now >= from && this.faults.may(from, "disk", `${id}`, "full");
   }
 
   lasts(host: Host): number {
@@ -279,6 +289,12 @@ export class Simulation implements Surroundings {
     this.#crashes++;
     this.crash(host);
     return true;
+  }
+
+  isBehind(host: Host): boolean {
+    if (host.life <= 1) return false;
+    if (this.dice.throw(LUCK.survive, host.id, host.life, 1) >= BEHIND) return false;
+    return this.faults.may(this.agenda.now, "behind", `${host.id} ${host.life}`);
   }
 
   /** Stops a process; it starts again after a while, or when the network heals. */
@@ -357,7 +373,7 @@ function configOf({ options, book }: Simulation, me: PublicKey, isObserver: bool
     commitGraceMs: 2 * deltaMs,
     blockIntervalMsMin: 0,
     idleMsMax: null,
-    statusIntervalMs: 20 * deltaMs * Math.max(1, options.n / 7),
+    statusIntervalMs: options.statusMs * Math.max(1, options.n / 7),
     resendMsMax: timeoutMsMax,
     driftMsMax: 2_000 + deltaMs,
     stalenessMs: 60_000,

@@ -52,6 +52,7 @@ export class StoryWorld implements Surroundings {
   readonly keys: readonly PublicKey[];
   readonly coven: Coven;
   readonly packsGossip = false;
+  readonly isBehind = (): boolean => false;
   readonly watch: Watch;
   readonly safety: SafetyWatch;
   /** In the order they left. */

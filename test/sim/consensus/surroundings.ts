@@ -45,6 +45,8 @@ export interface Surroundings {
   /** How long the building of a payload and the execution of a block take. */
   lasts(host: Host, what: "build" | "execute"): number;
   crashes(host: Host, point: CrashPoint): boolean;
+  /** Whether a start finds the chain as it was before the last commits of the record. */
+  isBehind(host: Host): boolean;
 }
 
 /** Who looks on and judges. */

@@ -29,6 +29,7 @@ export function twinsOf(seed: number, n: number, excess = 0): Fixed {
     epochChanges: 0,
     healMs: stream.logUniform(1_500, 6_000),
     loss: 0,
+    drizzle: 0,
     lossy: [],
     duplication: 0,
     delayMsMin: 2,
