@@ -1,4 +1,5 @@
 import "@/cli/first-process.ts";
+import "@/cli/no-core.ts";
 import { Outcome } from "@/cli/options.ts";
 import { endWithReader } from "@/cli/output.ts";
 import { run } from "@/cli/program.ts";

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { poolModules } from "@/app.ts";
 import {
   type ConfigKey,
@@ -73,7 +74,7 @@ export function knownKeys(): ConfigKey[] {
 }
 
 /**
- * Flags over environment over file over defaults. Refuses unknown keys, values out of limits, a file
+ * Flags over environment over credentials of systemd over file over defaults. Refuses unknown keys, values out of limits, a file
  * that cannot be read, MONGODB_URI, and sections of modules this build lacks.
  */
 export function loadConfiguration(
@@ -88,6 +89,7 @@ export function loadConfiguration(
   const layers = [
     builtInLayer(environment),
     ...(fileExists ? [fileLayer(file, keys)] : []),
+    credentialLayer(environment, keys),
     environmentLayer(environment, keys),
     flagLayer(flags),
   ].map(inOurWords);
@@ -210,6 +212,17 @@ function environmentLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigK
     names.set(path, name);
   }
   return { origin: (path) => `environment ${names.get(path) ?? path}`, values };
+}
+
+/** What systemd hands over of the keys that may hold a password: a file of the key's name. */
+function credentialLayer(environment: NodeJS.ProcessEnv, keys: readonly ConfigKey[]): Layer {
+  const folder = environment["CREDENTIALS_DIRECTORY"];
+  const values = new Map<string, unknown>();
+  for (const { path } of keys.filter(({ schema }) => schema["secret"])) {
+    const file = folder === undefined ? "" : join(folder, path);
+    if (folder !== undefined && isThere(file)) values.set(path, readWhole(file).trim());
+  }
+  return { origin: (path) => `credential ${path}`, values };
 }
 
 /** An unknown GALAXY_POOL_ variable becomes an unknown key, so that it is refused like one. */

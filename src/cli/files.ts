@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { PoolError } from "@/std/errors.ts";
 import uninstall from "../../scripts/uninstall.sh" with { type: "text" };
+import credentials from "../../systemd/drop-ins/credentials.conf" with { type: "text" };
 import lan from "../../systemd/drop-ins/lan.conf" with { type: "text" };
 import nodeLan from "../../systemd/drop-ins/node-lan.conf" with { type: "text" };
 import wx from "../../systemd/drop-ins/wx.conf" with { type: "text" };
@@ -55,6 +56,13 @@ const FILES: readonly SystemFile[] = [
     mode: "0644",
     what: "drop-in: a node that speaks to private addresses only",
     text: () => nodeLan,
+  },
+  {
+    name: "credentials.conf",
+    path: `${UNITS}/galaxy-pool.service.d/credentials.conf`,
+    mode: "0644",
+    what: "drop-in: keys and passwords from systemd, to be edited",
+    text: () => credentials,
   },
   {
     name: "wx.conf",

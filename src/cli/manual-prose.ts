@@ -76,7 +76,7 @@ export const ENDING: readonly Section[] = [
       ["/var/lib/galaxy-node", "The key, the certificate and the state of a node."],
       [
         "/etc/systemd/system/galaxy-pool.service, galaxy-node.service",
-        "The units. galaxy-pool files prints them, and the drop-ins lan.conf, node-lan.conf and wx.conf.",
+        "The units. galaxy-pool files prints them, and the drop-ins lan.conf, node-lan.conf, wx.conf and credentials.conf.",
       ],
     ],
   },

@@ -17,6 +17,7 @@ import { assert } from "@/std/assert.ts";
 import { utf8 } from "@/std/bytes.ts";
 import { giveToOwnerOf, makeOwnedFolder, refuseLinksOfOthers } from "./disk/owner.ts";
 import { refusing } from "./disk/refusals.ts";
+import { credentialOf, credentialsIn, refuseExposed } from "./disk/secrets.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -28,12 +29,16 @@ const TEMPORARY = ".new";
 
 /**
  * The files below one folder, which is made when it is not there. Refuses what this user may not
- * touch (`data.denied`) and what the disk does not take now (`disk.failed`).
+ * touch (`data.denied`), what the disk does not take now (`disk.failed`), and secrets that everybody may
+ * read (`data.exposed`). A secret that does not lie there is looked for among systemd's credentials.
  */
-export function openFiles(folder: string): Files {
+export function openFiles(
+  folder: string,
+  credentials = process.env["CREDENTIALS_DIRECTORY"],
+): Files {
   const root = resolve(folder);
   refusing(root, () => fsyncMade(root, mkdirSync(root, { recursive: true, mode: 0o700 })));
-  const read = (path: string) => refusing(path, () => readOrNothing(within(root, path)));
+  const read = (path: string) => refusing(path, () => readSecretly(root, path, credentials));
   return {
     root,
     read,
@@ -42,7 +47,11 @@ export function openFiles(folder: string): Files {
       return content && new TextDecoder("utf-8", { fatal: true }).decode(content);
     },
     write: (path, content) => refusing(path, () => writeDurably(within(root, path), content)),
-    list: (path) => refusing(path, () => listOrNothing(within(root, path))),
+    list: (path) =>
+      refusing(path, () => {
+        const names = [...listOrNothing(within(root, path)), ...credentialsIn(path, credentials)];
+        return [...new Set(names)].sort();
+      }),
     remove: (path) => refusing(path, () => removeDurably(root, within(root, path))),
     freeBytes: () => freeBytes(root),
   };
@@ -55,6 +64,14 @@ function within(root: string, path: string): string {
   const whole = join(root, relative);
   refuseLinksOfOthers(root, whole);
   return whole;
+}
+
+function readSecretly(root: string, path: string, credentials: string | undefined) {
+  const file = within(root, path);
+  refuseExposed(path, file);
+  const found = readOrNothing(file);
+  const credential = found === undefined ? credentialOf(path, credentials) : undefined;
+  return credential === undefined ? found : readOrNothing(credential);
 }
 
 function readOrNothing(file: string): Uint8Array | undefined {

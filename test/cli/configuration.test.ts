@@ -37,6 +37,22 @@ describe("the configuration of a pool", () => {
     expect(configuration.origin(key)).toContain(name);
   });
 
+  test("takes what may hold a password from a credential of systemd, below the environment", () => {
+    using credentials = temporaryFolder();
+    const CREDENTIALS_DIRECTORY = credentials.path;
+    writeFileSync(join(CREDENTIALS_DIRECTORY, "database.url"), "postgres://a:b@db/pool\n");
+    writeFileSync(join(CREDENTIALS_DIRECTORY, "http.port"), "1");
+    const taken = load({}, { CREDENTIALS_DIRECTORY });
+    expect([taken.value("database.url"), taken.origin("database.url")]).toEqual([
+      "postgres://a:b@db/pool",
+      "credential database.url",
+    ]);
+    expect(taken.origin("http.port")).toBe("default");
+    const DATABASE_URL = "postgres://other/pool";
+    const over = load({}, { CREDENTIALS_DIRECTORY, DATABASE_URL });
+    expect(over.value("database.url")).toBe(DATABASE_URL);
+  });
+
   test("lays flags over environment over file over defaults", () => {
     const config = file(
       "pool.yaml",

@@ -13,6 +13,7 @@ const SOURCES = [
   ["galaxy-node.service", "systemd/galaxy-node.service"],
   ["lan.conf", "systemd/drop-ins/lan.conf"],
   ["node-lan.conf", "systemd/drop-ins/node-lan.conf"],
+  ["credentials.conf", "systemd/drop-ins/credentials.conf"],
   ["wx.conf", "systemd/drop-ins/wx.conf"],
   ["galaxy-pool-uninstall", "scripts/uninstall.sh"],
 ] as const;

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { chownSync, lchownSync, lstatSync, readdirSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
@@ -125,5 +134,43 @@ describe("the data folder", () => {
       for (const made of ["new", "new/a", "new/a/b"])
         expect(ownerOf(join(folder.path, made)).uid).toBe(0);
     });
+  });
+});
+
+describe("keys and tokens", () => {
+  test.each([
+    ["keys/root.pem", 0o604, "data.exposed"],
+    ["keys/pools/a/pool.seed", 0o602, "data.exposed"],
+    ["operator.token", 0o644, "data.exposed"],
+    ["node.key", 0o601, "data.exposed"],
+    ["keys/root.pem", 0o600, "allowed"],
+    ["keys/root.pem", 0o660, "allowed"],
+    ["batches/1.csv", 0o644, "allowed"],
+  ])("in %s with mode %o are %s", (path, mode, code) => {
+    using folder = temporaryFolder();
+    const files = openFiles(folder.path);
+    files.write(path, "secret");
+    chmodSync(join(folder.path, path), mode);
+    expect(refusalCode(() => files.read(path))).toBe(code);
+  });
+
+  test("come from systemd's credentials where the data folder has none", () => {
+    using folder = temporaryFolder();
+    using credentials = temporaryFolder();
+    const hand = (name: string, text: string) => writeFileSync(join(credentials.path, name), text);
+    hand("keys_root.pem", "handed");
+    hand("keys_jwt_1.seed", "one");
+    hand("operator.token", "gpo");
+    hand("batches_1.csv", "no secret");
+    const files = openFiles(folder.path, credentials.path);
+    files.write("keys/jwt/2.seed", "two");
+    expect(files.readText("keys/root.pem")).toBe("handed");
+    expect(files.readText("operator.token")).toBe("gpo");
+    expect(files.list("keys/jwt")).toEqual(["1.seed", "2.seed"]);
+    expect(files.readText("batches/1.csv")).toBeUndefined();
+    expect(files.list("batches")).toEqual([]);
+    files.write("keys/root.pem", "renewed");
+    expect(files.readText("keys/root.pem")).toBe("renewed");
+    expect(openFiles(folder.path, "/nowhere").readText("operator.token")).toBeUndefined();
   });
 });

@@ -55,6 +55,10 @@ export class NodeProcess implements AsyncDisposable {
     return jsonOf(`node ${verb}`, await this.cli(verb, ...words, "--json"));
   }
 
+  get pid(): number {
+    return this.#running?.pid ?? 0;
+  }
+
   /** Starts `node run` and leaves it running. */
   async run(): Promise<void> {
     const log = openSync(this.logFile, "a");

@@ -125,6 +125,18 @@ describe.each(UNITS)("%s", (unit) => {
   });
 });
 
+test("the drop-in for credentials is clean to systemd", () => {
+  const text = textOf("galaxy-pool.service");
+  const { code, said } = analysed(
+    "galaxy-pool.service",
+    text,
+    ["credentials.conf"],
+    "verify",
+    "--man=no",
+  );
+  expect([code, said]).toEqual([0, ""]);
+});
+
 test("the pool's reload checks the configuration before it sends the signal", () => {
   const reload = valuesOf(textOf("galaxy-pool.service"), "ExecReload");
   expect(reload).toEqual(["/usr/local/bin/galaxy-pool config check", "/bin/kill -HUP $MAINPID"]);
