@@ -47,3 +47,16 @@ export function countIn(option: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new PoolError("invalid", "cli.invalid", `${option} ${text}: write a number, such as 3.`);
 }
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** `90`, `30m`, `1h` or `7d` in seconds. */
+export function secondsIn(option: string, text: string): number {
+  const match = /^(\d{1,9})([smhd])?$/.exec(text);
+  if (match) return Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1);
+  throw new PoolError(
+    "invalid",
+    "cli.invalid",
+    `${option} ${text}: write a time like 90s, 1h or 7d.`,
+  );
+}

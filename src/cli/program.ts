@@ -13,6 +13,7 @@ import { addExamples } from "./examples.ts";
 import { explainCommand } from "./explain.ts";
 import { filesCommand } from "./files.ts";
 import { healthCommand } from "./health.ts";
+import { keyCommands } from "./key.ts";
 import { nodeCommands } from "./node.ts";
 import { configOptions, Outcome } from "./options.ts";
 import { payoutCommands } from "./payout.ts";
@@ -22,6 +23,7 @@ import { EXIT, tellRefusal } from "./refusals.ts";
 import { statementCommand } from "./statement.ts";
 import { statusCommand } from "./status.ts";
 import { tokenCommands } from "./token.ts";
+import { userCommands } from "./user.ts";
 import { versionCommand } from "./version.ts";
 
 /** Runs one command line; answers the exit code (api.md, section 3). */
@@ -54,6 +56,8 @@ export function buildProgram(outcome: Outcome): Command {
   nodeCommands(program, outcome);
   poolCommands(program);
   tokenCommands(program);
+  keyCommands(program);
+  userCommands(program);
   certCommands(program);
   payoutCommands(program);
   explainCommand(program);

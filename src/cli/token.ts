@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
-import { asking, countIn } from "./options.ts";
+import { asking, countIn, secondsIn } from "./options.ts";
 import { print } from "./output.ts";
 
 interface TokenView {
@@ -21,11 +21,10 @@ interface Flags extends ClientFlags {
   readonly ttl?: string;
   readonly nodeName?: string;
   readonly specialization?: string;
+  readonly jwt?: boolean;
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-/** `token create|list|revoke`. */
+/** `token create|list|revoke|rotate`. */
 export function tokenCommands(program: Command): void {
   const token = program.command("token").description("tokens with which nodes join");
   asking(token.command("create").description("make a join token; it is shown once"), create)
@@ -37,13 +36,22 @@ export function tokenCommands(program: Command): void {
     .addHelpText("after", "\nExample:\n  galaxy-pool token create --uses 3 --ttl 1d");
   asking(token.command("list").description("list the join tokens, without secrets"), list);
   asking(token.command("revoke <token-id>").description("make a join token worthless"), revoke);
+  asking(
+    token.command("rotate").description("replace the operator's token, also while it runs"),
+    rotate,
+  )
+    .option(
+      "--jwt",
+      "replace the key that signs access tokens instead; the old one verifies for a day",
+    )
+    .addHelpText("after", "\nExample:\n  galaxy-pool token rotate --jwt");
 }
 
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
     pool_id: flags.pool ?? (await onlyPool(client)),
     uses: countIn("--uses", flags.uses ?? "1"),
-    ttl_seconds: secondsOf(flags.ttl ?? "1h"),
+    ttl_seconds: secondsIn("--ttl", flags.ttl ?? "1h"),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
     ...(flags.specialization ? { specialization: flags.specialization } : {}),
   };
@@ -96,9 +104,16 @@ async function revoke(client: Client, flags: Flags, [id]: readonly string[]): Pr
   else print.line(`The token ${id} is revoked.`);
 }
 
-/** `90`, `30m`, `1h` or `7d` in seconds. */
-function secondsOf(text: string): number {
-  const match = /^(\d{1,9})([smhd])?$/.exec(text);
-  if (match) return Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 1);
-  throw new PoolError("invalid", "cli.invalid", `--ttl ${text}: write a time like 90s, 1h or 7d.`);
+async function rotate(client: Client, flags: Flags): Promise<void> {
+  const what = flags.jwt ? "jwt-key" : "operator-token";
+  const done = await client.json<{ kid?: string; file?: string }>(
+    "POST",
+    `/api/v1/auth/${what}/rotate`,
+  );
+  if (flags.json) print.json({ ...done });
+  else if (flags.jwt) print.line(`Access tokens are signed with the key ${done.kid} from now on.`);
+  else
+    print.line(
+      `The operator's token is new, in ${done.file} of the data folder; the one before is dead.`,
+    );
 }

@@ -4,6 +4,7 @@ import { authorityAccess, authorityRoutes } from "./authority-routes.ts";
 import { loginRoutes, loginRoutesAccess } from "./login-routes.ts";
 import { accessRoutes, accessRoutesAccess } from "./routes.ts";
 import { enrolmentRpcs } from "./rpc.ts";
+import { secretRoutes, secretRoutesAccess } from "./secret-routes.ts";
 import { Access } from "./service.ts";
 import { ACCESS_MIGRATIONS } from "./table.ts";
 import { TRUST_MIGRATIONS } from "./trust-table.ts";
@@ -69,6 +70,7 @@ export const access = defineModule({
     grpc.authenticateWith((certificate) => service.callerOfCertificate(certificate));
     http.mount(accessRoutes(service, { http, registry }), accessRoutesAccess);
     http.mount(loginRoutes(service, { http, authority, tokens }), loginRoutesAccess);
+    http.mount(secretRoutes(service, { http, authority, tokens }), secretRoutesAccess);
     http.mount(authorityRoutes(service, { http, authority }), authorityAccess);
     grpc.serve(Enrolment, "anyone", enrolmentRpcs(service, authority, registry));
     const endOverlap = () =>

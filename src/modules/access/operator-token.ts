@@ -23,6 +23,11 @@ const LOCAL_OPERATOR: Caller = {
 export function createOperatorToken(files: Files, random: Random): string {
   const known = files.readText(OPERATOR_TOKEN_FILE)?.trim();
   if (known !== undefined && SHAPE.test(known)) return known;
+  return writeToken(files, random);
+}
+
+/** Written beside and renamed: whoever reads meanwhile finds the old token or the new one. */
+function writeToken(files: Files, random: Random): string {
   const token = `${PREFIX}${secretOf(random.bytes(SECRET_BYTES))}`;
   files.write(OPERATOR_TOKEN_FILE, `${token}\n`);
   return token;
@@ -41,6 +46,11 @@ export class OperatorToken {
   /** Reads the file again: replacing it takes the old token's rights away. */
   reload(): void {
     this.#hash = hashIn(this.#files);
+  }
+
+  /** Puts a new token into the file; the one before is dead. */
+  rotate(random: Random): void {
+    this.#hash = sha256(utf8(writeToken(this.#files, random)));
   }
 
   recognises(secret: string): boolean {

@@ -8,7 +8,7 @@ import type { Authority } from "@/modules/certificates/service.ts";
 import type { Registry } from "@/modules/registry/service.ts";
 import type { Certificates } from "@/ports/certificates.ts";
 import type { Clock } from "@/ports/clock.ts";
-import type { Database } from "@/ports/database.ts";
+import type { Database, Write } from "@/ports/database.ts";
 import type { Files } from "@/ports/files.ts";
 import type { Random } from "@/ports/random.ts";
 import type { Tokens } from "@/ports/tokens.ts";
@@ -201,6 +201,24 @@ export class Access {
   /** When a node last changed its key, if it ever did: payouts wait a day after it. */
   rotatedAtMs(node: NodeId): Promise<number | undefined> {
     return this.#keys.rotatedAtMs(node);
+  }
+
+  /** Replaces the operator's token in its file; the one before is dead when this answers. */
+  async rotateOperatorToken(caller: Caller, beside: readonly Write[]): Promise<void> {
+    const { database, audit, random } = this.#parts;
+    await database.commit([
+      audit.row(caller, "operator_token.rotated", "operator:local"),
+      ...beside,
+    ]);
+    this.#operator.rotate(random);
+  }
+
+  /** Replaces the key that signs access tokens. */
+  async rotateJwtKey(caller: Caller): Promise<void> {
+    const { database, audit, authority } = this.#parts;
+    authority.requireJwtRotatable(this.#time().nowMs);
+    await database.commit([audit.row(caller, "jwt_key.rotated", "jwt")]);
+    authority.rotateJwtKey(this.#time().nowMs);
   }
 
   /** Reads the operator's token again; while its file is not good, the one before holds. */

@@ -18,6 +18,12 @@ export const authority = defineModule({
   provides: "authority",
   config: (t) =>
     t.Object({
+      jwt_key_days: t.Integer({
+        default: 30,
+        minimum: 1,
+        maximum: 365,
+        description: "Days a key signs access tokens; the one before verifies for one day more.",
+      }),
       overlap_days: t.Integer({
         default: 30,
         minimum: 1,
@@ -30,7 +36,9 @@ export const authority = defineModule({
   async start({ files, certificates, random, clock, host, http, grpc, metrics }, context) {
     const names = () => host.names();
     const overlapMs = context.config.overlap_days * DAY_MS;
-    const service = new Authority({ files, certificates, random, names, overlapMs });
+    const jwtLifeMs = context.config.jwt_key_days * DAY_MS;
+    const lives = { overlapMs, jwtLifeMs };
+    const service = new Authority({ files, certificates, random, names, ...lives });
     await service.ensureLeaf(clock.now());
     await service.onLeaf((pair) => http.identifyWith(pair));
     await service.onLeaf((pair) => grpc.identifyWith({ leaf: pair, rootPem: service.rootsPem }));

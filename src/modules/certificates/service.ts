@@ -8,7 +8,7 @@ import { toHex } from "@/std/bytes.ts";
 import { type SigningKey, signingKey } from "@/std/crypto.ts";
 import { isRefusal } from "@/std/errors.ts";
 import { type FirstPool, firstPoolKey, readFirstPool } from "./first-pool.ts";
-import { JwtKeys } from "./jwt-keys.ts";
+import { JWT_LIFE_MS, JwtKeys } from "./jwt-keys.ts";
 import { damaged, KEY_FILES, notInitialised, readSeed } from "./key-files.ts";
 import { PoolKeys } from "./pool-keys.ts";
 import { type PreparedRoot, type PreviousRoot, Roots } from "./roots.ts";
@@ -29,6 +29,8 @@ export interface AuthorityParts {
   readonly names: () => ServerNames;
   /** For how long after a rotation the root before is believed. */
   readonly overlapMs: number;
+  /** For how long a key signs access tokens; 30 days when unstated. */
+  readonly jwtLifeMs?: number;
 }
 
 /** A certificate for a node. */
@@ -79,7 +81,7 @@ export class Authority {
     const root = () => this.#roots.current;
     const uri = `${this.#namespace}/pool`;
     this.#leaf = new ServerLeaf(files, certificates, { root, uri, names: parts.names });
-    this.#jwt = new JwtKeys(files, random);
+    this.#jwt = new JwtKeys(files, random, parts.jwtLifeMs ?? JWT_LIFE_MS);
     this.#pools = new PoolKeys(files, random);
     this.#audit = auditKeyIn(files);
   }
@@ -274,6 +276,16 @@ export class Authority {
   /** All keys that verify access tokens, the signing one first. */
   jwtKeys(): readonly SigningKey[] {
     return this.#jwt.all();
+  }
+
+  /** Refuses when that key was replaced too often within a day (`jwt.rotated_often`). */
+  requireJwtRotatable(nowMs: number): void {
+    this.#jwt.requireRotatable(nowMs);
+  }
+
+  /** Replaces the key that signs access tokens; the one before verifies for a day. */
+  rotateJwtKey(nowMs: number): void {
+    this.#jwt.rotate(nowMs);
   }
 
   /** The key that signs the audit log. */

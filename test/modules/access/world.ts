@@ -27,6 +27,7 @@ import { sessionRoutes, sessionRoutesAccess } from "@/modules/access/people/sess
 import { PEOPLE_MIGRATIONS } from "@/modules/access/people/table.ts";
 import { accessRoutes, accessRoutesAccess } from "@/modules/access/routes.ts";
 import { enrolmentRpcs } from "@/modules/access/rpc.ts";
+import { secretRoutes, secretRoutesAccess } from "@/modules/access/secret-routes.ts";
 import { Access } from "@/modules/access/service.ts";
 import { ACCESS_MIGRATIONS } from "@/modules/access/table.ts";
 import { TRUST_MIGRATIONS } from "@/modules/access/trust-table.ts";
@@ -181,6 +182,7 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
   http.mount(personRoutes(people, http), personRoutesAccess);
   http.mount(keyRoutes(people, http), keyRoutesAccess);
   http.mount(sessionRoutes(people, http), sessionRoutesAccess);
+  http.mount(secretRoutes(access, { http, authority, tokens }), secretRoutesAccess);
   http.mount(loginRoutes(access, { http, authority, tokens }), loginRoutesAccess);
   return http;
 }

@@ -1,5 +1,6 @@
 import { areaOf } from "@/core/scope.ts";
 import { defineModule } from "@/kernel/module.ts";
+import type { RouteAccess } from "@/ports/http.ts";
 import { keyRoutes, keyRoutesAccess } from "./key-routes.ts";
 import { People } from "./people.ts";
 import { personRoutes, personRoutesAccess } from "./person-routes.ts";
@@ -121,7 +122,7 @@ export const people = defineModule({
           addressesMax: config.addresses_max,
         },
       },
-      areas: () => new Set(http.permissions().map(({ path }) => areaOf(path))),
+      areas: () => closedAreas(http.permissions()),
     });
     await service.load();
     http.mount(personRoutes(service, http), personRoutesAccess);
@@ -136,3 +137,9 @@ export const people = defineModule({
     return service;
   },
 });
+
+/** The areas of routes that are not open to anyone: there scopes say something. */
+function closedAreas(rows: readonly RouteAccess[]): ReadonlySet<string> {
+  const closed = rows.filter(({ access }) => access !== "anyone");
+  return new Set(closed.map(({ path }) => areaOf(path)));
+}
