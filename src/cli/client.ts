@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Configuration } from "@/kernel/config.ts";
 import { PoolError, REFUSALS, type RefusalKind } from "@/std/errors.ts";
+import { type FetchTrust, type TrustFlags, trustOf } from "./client-trust.ts";
 import { type ConfigFlags, loadConfiguration } from "./configuration.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -11,7 +12,7 @@ const OPERATOR_TOKEN = /^gpo_[a-z2-7]{26}$/;
 export const LISTENING_FILE = "listening.json";
 
 /** How a command reaches its pool. */
-export interface ClientFlags extends ConfigFlags {
+export interface ClientFlags extends ConfigFlags, TrustFlags {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
   readonly json?: boolean | undefined;
@@ -28,10 +29,13 @@ export interface Ask {
 export class Client {
   readonly url: string;
   readonly #token: string | undefined;
+  readonly #flags: TrustFlags;
+  #trust: Promise<FetchTrust | undefined> | undefined;
 
-  constructor(url: string, token: string | undefined) {
+  constructor(url: string, token: string | undefined, flags: TrustFlags = {}) {
     this.url = url.replace(/\/$/, "");
     this.#token = token;
+    this.#flags = flags;
   }
 
   /** The JSON answer of a route; refuses with what the pool refused with. */
@@ -76,9 +80,12 @@ export class Client {
     for (const [name, value] of Object.entries(ask.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
+    this.#trust ??= trustOf(this.url, this.#flags);
+    const tls = await this.#trust;
     const headers = new Headers(ask.headers);
     if (this.#token) headers.set("authorization", `Bearer ${this.#token}`);
-    const init: RequestInit = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const init: BunFetchRequestInit = { method, headers, signal, ...(tls && { tls }) };
     if (ask.body !== undefined) {
       headers.set("content-type", "application/json");
       init.body = JSON.stringify(ask.body);
@@ -116,7 +123,9 @@ export function openClient(
   const url = flags.url ?? environment["GALAXY_POOL_URL"];
   const token = flags.token ?? environment["GALAXY_POOL_TOKEN"];
   if (token !== undefined) requireToken(token);
-  if (url !== undefined) return new Client(requireUrl(url), token);
+  const ca = flags.ca ?? environment["GALAXY_POOL_CA"];
+  const pin = flags.pin ?? environment["GALAXY_POOL_PIN"];
+  if (url !== undefined) return new Client(requireUrl(url), token, { ca, pin });
   const { configuration } = loadConfiguration(flags);
   const dataDir = String(configuration.value("storage.data_dir"));
   return new Client(localUrl(configuration), token ?? localToken(dataDir));

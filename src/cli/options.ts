@@ -22,6 +22,8 @@ export function clientOptions(command: Command): Command {
   return configOptions(command)
     .option("--url <url>", "another pool's HTTP address (default: the local one)")
     .option("--token <token>", "credentials for --url (default: the operator's token file)")
+    .option("--ca <file>", "the root of an https:// --url, PEM; GET /api/v1/authority shows it")
+    .option("--pin <pin>", "or its pin, as init printed it; nothing is sent where it differs")
     .option("--json", "print JSON");
 }
 
