@@ -5,6 +5,7 @@ import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { figuresOf } from "#test/sim/consensus/figures.ts";
 import { runPayoutCrash } from "#test/sim/payout-crash.ts";
 import { runAdversaries } from "#test/sim/poot-adversary.ts";
+import { type RaceFigures, raceForTokens } from "#test/support/enrol-race.ts";
 import { askForged } from "#test/support/forged-requests.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
 
@@ -18,6 +19,7 @@ import { type KillFigures, killPool } from "#test/support/killing.ts";
 const FOLDER = join(import.meta.dir, "../dist/soak");
 const KILLS_A_POOL = 10;
 const NODES = 3;
+const RACES_A_POOL = 10;
 const SEEDS_A_STEP = 500;
 /** A worker needs a few hundred seeds to become fast. */
 const FORGED_A_POOL = 10_000;
@@ -170,6 +172,29 @@ function openApiSoak(
   };
 }
 
+/** A hundred machines at once with a token for one; in three of four rounds the pool is killed meanwhile. */
+function enrolSoak(rounds: number, database: "sqlite" | "postgres"): Soak<RaceFigures> {
+  return {
+    name: `enrol-${database}`,
+    rounds,
+    stepRounds: RACES_A_POOL,
+    empty: { rounds: 0, kills: 0, cutOff: 0, faults: [] },
+    async step(from, to, sum) {
+      const more = await raceForTokens({ rounds: to - from, machines: 100, seed: from, database });
+      return {
+        rounds: sum.rounds + more.rounds,
+        kills: sum.kills + more.kills,
+        cutOff: sum.cutOff + more.cutOff,
+        faults: [...sum.faults, ...more.faults],
+      };
+    },
+    line: ({ rounds: done, kills, cutOff, faults }) =>
+      `${done} races of 100 for one place, ${kills} kills, ${cutOff} enrolments cut off, ` +
+      `${faults.length} faults ${faults.join("; ")}`,
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
 /** The consensus core, on all cores; one of ten seeds is of more than five validators, up to 16. */
 function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
   return {
@@ -226,11 +251,14 @@ async function soak(name: string | undefined): Promise<number> {
   if (name === "adversary") return run(adversarySoak(rounds(100_000)));
   if (name === "payout") return run(payoutSoak(rounds(100_000)));
   if (name === "openapi") return run(openApiSoak(rounds(100_000)));
+  if (name === "enrol")
+    return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
   say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
+  say("soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");
