@@ -9,6 +9,8 @@ import { PoolError } from "@/std/errors.ts";
 import { addressText, type ListenAddress } from "./address.ts";
 import { judge } from "./client-certificate.ts";
 import { Connection } from "./connection.ts";
+import { CountedSocket } from "./counted-socket.ts";
+import { FrameBudget } from "./frame-budget.ts";
 import { Places } from "./places.ts";
 
 const HANDSHAKE_MS_MAX = 10_000;
@@ -21,10 +23,15 @@ export interface ListenerParts {
   readonly certificates: Certificates;
   readonly clock: Clock;
   readonly connectionsMax: number;
+  readonly framesPerSecond: number;
+  /** Whether there is no memory for another connection. */
+  readonly isFull: () => boolean;
+  /** Told that a connection was ended for a flood of frames. */
+  readonly onFlood: (address: string) => void;
   /** Whether the pool knows who showed this now; so it can be told who must go, also before it calls. */
   readonly knows: (connection: Connection) => boolean;
   /** Takes a connection over once it is known who showed what. */
-  readonly admit: (socket: TLSSocket) => void;
+  readonly admit: (socket: CountedSocket) => void;
 }
 
 /**
@@ -92,7 +99,7 @@ export class Listener {
 
   #onSocket(socket: TLSSocket): void {
     socket.on("error", () => socket.destroy());
-    if (!this.#places.take(socket)) socket.destroy();
+    if (this.#parts.isFull() || !this.#places.take(socket)) socket.destroy();
   }
 
   #onSecure(socket: TLSSocket): void {
@@ -109,7 +116,18 @@ export class Listener {
     else this.#limitStay(socket);
     this.#connections.set(connection.peer, connection);
     socket.once("close", () => this.#forget(connection));
-    admit(socket);
+    admit(this.#counted(connection, socket));
+  }
+
+  /** Whoever sends far more frames than any call needs is cut off before they are worked on. */
+  #counted(connection: Connection, socket: TLSSocket): CountedSocket {
+    const { clock, framesPerSecond, onFlood } = this.#parts;
+    const budget = new FrameBudget(framesPerSecond, clock.monotonic());
+    return new CountedSocket(socket, (bytes) => {
+      if (budget.spend(bytes, clock.monotonic())) return true;
+      onFlood(connection.address);
+      return false;
+    });
   }
 
   /** A node that lost its network leaves dead connections behind: the oldest makes room. */

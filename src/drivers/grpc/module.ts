@@ -15,7 +15,7 @@ const GRACE_MS = 5_000;
 /** Provides `grpc`; it listens once every module has started. */
 export const grpc = defineModule({
   name: "grpc",
-  needs: ["certificates", "clock", "events", "intake"],
+  needs: ["certificates", "clock", "events", "intake", "metrics"],
   provides: "grpc",
   section: "server",
   config: (t) =>
@@ -31,6 +31,13 @@ export const grpc = defineModule({
         description:
           "Connections at once. One node may hold 4, strangers of one address a quarter.",
       }),
+      frames_per_second: t.Integer({
+        default: 500,
+        minimum: 10,
+        maximum: 1_000_000,
+        description:
+          "HTTP/2 frames a second of one connection, ten times that at once; a flood ends it.",
+      }),
       tls: t.Object({
         enabled: t.Boolean({
           default: true,
@@ -42,7 +49,12 @@ export const grpc = defineModule({
     if (!config.tls.enabled) throw plainRefused();
     listenAddress(config.address);
   },
-  start({ certificates, clock, events, intake }, { config, log, defer, ready, fatal }) {
+  start({ certificates, clock, events, intake, metrics }, { config, log, defer, ready, fatal }) {
+    const flood = metrics.counter(
+      "galaxy_grpc_floods_total",
+      "Connections that were ended for a flood of frames.",
+      [],
+    );
     const server = new GrpcServer({
       certificates,
       clock,
@@ -50,6 +62,11 @@ export const grpc = defineModule({
       address: listenAddress(config.address),
       connectionsMax: config.max_connections,
       intake,
+      framesPerSecond: config.frames_per_second,
+      onFlood(address) {
+        flood();
+        log.warn({ address }, "a connection was ended: it sent a flood of frames");
+      },
       onFatal: fatal,
       onRefused: (refused) => events.tell("request.refused", refused),
       onSeen: (seen) => events.tell("caller.seen", seen),

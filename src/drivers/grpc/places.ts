@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import { networkOf } from "@/std/network.ts";
 import { addressOf } from "./connection.ts";
 
 /** One address may fill this part of the house with connections that showed no certificate of ours. */
@@ -19,7 +20,7 @@ export class Places {
 
   /** Gives a connection a place until it closes; false when the house is full. */
   take(socket: TLSSocket): boolean {
-    const address = addressOf(socket);
+    const address = networkOf(addressOf(socket));
     const strangers = this.#perAddress.get(address) ?? 0;
     const strangersMax = Math.max(1, this.#max / STRANGERS_SHARE);
     if (this.#sockets.size >= this.#max || strangers >= strangersMax) return false;

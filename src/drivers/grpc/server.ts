@@ -1,4 +1,3 @@
-import type { TLSSocket } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "pino";
@@ -14,7 +13,6 @@ import { assert } from "@/std/assert.ts";
 import { PoolError } from "@/std/errors.ts";
 import { addressText, type ListenAddress } from "./address.ts";
 import type { Access } from "./answering.ts";
-import type { Connection } from "./connection.ts";
 import { FrontDoor } from "./door.ts";
 import { serveHealth } from "./health.ts";
 import { Listener } from "./listener.ts";
@@ -29,6 +27,7 @@ const OPTIONS = {
   "grpc.keepalive_time_ms": 30_000,
   "grpc.keepalive_timeout_ms": 10_000,
 };
+const FRAMES_PER_SECOND = 500;
 const DISCONNECT_MS = 1_000;
 const RETRY_AFTER_SECONDS = 5;
 
@@ -39,6 +38,10 @@ export interface GrpcServerParts {
   readonly log: Logger;
   readonly address: ListenAddress;
   readonly connectionsMax: number;
+  /** Frames of HTTP/2 one connection may send. */
+  readonly framesPerSecond?: number;
+  /** Told the address of a connection that was ended for a flood of frames. */
+  readonly onFlood?: (address: string) => void;
   /** Decides what is worked on; without one everything is. */
   readonly intake?: Intake;
   /** Told a fault of our own that must end the process. */
@@ -64,9 +67,15 @@ export class GrpcServer implements Grpc {
   constructor(parts: GrpcServerParts) {
     this.#address = parts.address;
     this.#clock = parts.clock;
-    const admit = (socket: TLSSocket) => this.#injector.injectConnection(socket);
-    const knows = (connection: Connection) => this.#door.knows(connection);
-    this.#listener = new Listener({ ...parts, admit, knows });
+    const { framesPerSecond = FRAMES_PER_SECOND, onFlood = () => {}, intake } = parts;
+    this.#listener = new Listener({
+      ...parts,
+      framesPerSecond,
+      onFlood,
+      isFull: () => intake?.isFull() === true,
+      admit: (socket) => this.#injector.injectConnection(socket),
+      knows: (connection) => this.#door.knows(connection),
+    });
     this.#door = new FrontDoor({
       ...parts,
       callsPerConnectionMax: CALLS_PER_CONNECTION_MAX,
