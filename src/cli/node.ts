@@ -3,6 +3,13 @@ import type { Client, ClientFlags } from "./client.ts";
 import { agentCommands } from "./node-agent.ts";
 import { asking, type Outcome } from "./options.ts";
 import { print } from "./output.ts";
+import { durationMs } from "./times.ts";
+
+interface Suspension {
+  readonly reason: string | null;
+  readonly since: string;
+  readonly remove_at: string | null;
+}
 
 interface NodeView {
   readonly node_id: string;
@@ -13,6 +20,8 @@ interface NodeView {
   readonly endpoint?: string | null;
   readonly org?: string | null;
   readonly state: string;
+  readonly suspension?: Suspension | null;
+  readonly pending_since?: string | null;
   readonly health_permille: number;
   readonly registered_at: string;
   readonly last_seen_at: string | null;
@@ -26,6 +35,7 @@ interface Flags extends ClientFlags {
   readonly state?: string;
   readonly q?: string;
   readonly reason?: string;
+  readonly removeAfter?: string;
 }
 
 /** `node …`: looking at nodes from the pool, and the node's own side. */
@@ -36,7 +46,7 @@ export function nodeCommands(program: Command, outcome: Outcome): void {
     .option("--pool <pool>", "only nodes of this pool")
     .option("--specialization <s>", "only nodes for this")
     .option("--org <org>", "only nodes of this organization")
-    .option("--state <state>", "new, alive, late, lost, suspended or left")
+    .option("--state <state>", "pending, new, alive, late, lost, suspended or left")
     .option("-q, --q <text>", "part of the name or id");
   asking(node.command("show <node>").description("show one node"), show);
   asking(
@@ -48,7 +58,23 @@ export function nodeCommands(program: Command, outcome: Outcome): void {
       .command("suspend <node>")
       .description("stop a node from earning; what it has stays its own"),
     (client, flags, args) => act(client, flags, args, "suspend"),
-  ).option("--reason <text>", "why, for the record");
+  )
+    .option("--reason <text>", "why, for the record and for whoever looks")
+    .option(
+      "--remove-after <time>",
+      "after how long the pool removes it: 12h, 7d or never (default: registry.suspension_grace)",
+    )
+    .addHelpText(
+      "after",
+      `
+A suspended node earns nothing and is cut off; it keeps its place, its credits and its balance. Unless it
+is resumed, the pool removes it by itself when its time of grace is over; what it is owed stays payable.
+
+Examples:
+  galaxy-pool node suspend NODE --reason "answers nobody" --remove-after 7d
+  galaxy-pool node suspend NODE --remove-after never
+  galaxy-pool node resume NODE`,
+    );
   asking(node.command("resume <node>").description("end a suspension"), (client, flags, args) =>
     act(client, flags, args, "resume"),
   );
@@ -73,8 +99,10 @@ async function list(client: Client, flags: Flags): Promise<void> {
     one.state,
     one.health_permille,
     one.last_seen_at,
+    noteOn(one),
   ]);
-  print.table(["node", "name", "specialization", "state", "health ‰", "last seen"], rows);
+  const columns = ["node", "name", "specialization", "state", "health ‰", "last seen", "note"];
+  print.table(columns, rows);
 }
 
 async function show(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
@@ -87,11 +115,32 @@ async function act(
   [id]: readonly string[],
   verb: string,
 ): Promise<void> {
-  const body = flags.reason ? { reason: flags.reason } : {};
+  const { reason, removeAfter } = flags;
+  const body = {
+    ...(reason && { reason }),
+    ...(removeAfter && { remove_after_seconds: secondsIn(removeAfter) }),
+  };
   tell(
     await client.json("POST", `/api/v1/nodes/${encodeURIComponent(id ?? "")}/${verb}`, { body }),
     flags,
   );
+}
+
+/** How long, as typed; null for never. */
+function secondsIn(text: string): number | null {
+  return text === "never" ? null : Math.round(durationMs("--remove-after", text) / 1000);
+}
+
+/** What a person has to know besides the state. */
+function noteOn({ suspension, pending_since }: NodeView): string | null {
+  if (suspension) return suspensionText(suspension);
+  return pending_since ? `pending since ${pending_since}` : null;
+}
+
+function suspensionText({ reason, since, remove_at }: Suspension): string {
+  const why = reason === null ? "" : `: ${reason}`;
+  const end = remove_at === null ? "never removed" : `removed on ${remove_at}`;
+  return `since ${since}, ${end}${why}`;
 }
 
 async function remove(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
@@ -114,6 +163,8 @@ function tell(node: NodeView, flags: Flags): void {
     ["endpoint", node.endpoint],
     ["organization", node.org],
     ["state", node.state],
+    ["suspended", node.suspension ? suspensionText(node.suspension) : undefined],
+    ["pending since", node.pending_since],
     ["health ‰", node.health_permille],
     ["registered", node.registered_at],
     ["last seen", node.last_seen_at],

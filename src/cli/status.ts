@@ -31,6 +31,13 @@ interface StatusView {
     readonly temperature_celsius: number | null;
     readonly disk_free_bytes: number | null;
   };
+  readonly suspended: readonly {
+    readonly node_id: string;
+    readonly name: string;
+    readonly reason: string | null;
+    readonly since: string;
+    readonly remove_at: string | null;
+  }[];
   readonly warnings: readonly string[];
 }
 
@@ -56,18 +63,21 @@ async function status(client: Client, flags: ClientFlags): Promise<number> {
   );
   print.line("");
   print.table(
-    ["pool", "kind", "alive", "late", "lost", "new", "slots today up/down/unobserved/planned"],
+    ["pool", "kind", ...STATES, "slots today up/down/unobserved/planned"],
     view.pools.map(poolRow),
   );
   print.line("");
   print.facts(moneyFacts(view));
+  for (const one of view.suspended) print.line(suspendedLine(one));
   for (const warning of view.warnings) print.line(`! ${warning}`);
   return code;
 }
 
+const STATES = ["alive", "late", "lost", "new", "pending", "suspended"];
+
 function poolRow({ name, pool_id, kind, nodes, slots_today }: StatusView["pools"][number]) {
   const slots = ["up", "down", "unobserved", "planned"].map((state) => slots_today[state] ?? 0);
-  const states = ["alive", "late", "lost", "new"].map((state) => nodes[state] ?? 0);
+  const states = STATES.map((state) => nodes[state] ?? 0);
   return [`${name} (${pool_id})`, kind, ...states, slots.join("/")];
 }
 
@@ -93,6 +103,18 @@ function moneyFacts({ money, host }: StatusView): (readonly [string, string])[] 
       host.temperature_celsius === null ? "–" : `${host.temperature_celsius.toFixed(1)} °C`,
     ],
   ];
+}
+
+function suspendedLine({
+  node_id,
+  name,
+  reason,
+  since,
+  remove_at,
+}: StatusView["suspended"][number]) {
+  const end = remove_at === null ? "is never removed" : `is removed on ${remove_at}`;
+  const why = reason === null ? "" : ` (${reason})`;
+  return `suspended: ${name} (${node_id}) since ${since}${why}; it ${end}`;
 }
 
 function usdt(micro: string): string {

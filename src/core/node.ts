@@ -1,17 +1,18 @@
 import { PoolError } from "@/std/errors.ts";
 import type { NodeId, PoolId } from "./ids.ts";
 
-/** Whether a node belongs to its pool. */
-export type NodeStatus = "member" | "suspended" | "left" | "removed";
+/** Whether a node belongs to its pool; a pending one has not shown yet that it lives. */
+export type NodeStatus = "pending" | "member" | "suspended" | "left" | "removed";
 
 /** What the pool knows of a member from its heartbeats (poot.md, section 5). */
 export type Presence = "new" | "alive" | "late" | "lost";
 
 /** The one word shown to people; a removed node shows as left. */
-export type NodeState = Presence | "suspended" | "left";
+export type NodeState = Presence | "pending" | "suspended" | "left";
 
 /** Every state, for filters and figures. */
 export const NODE_STATES: readonly NodeState[] = [
+  "pending",
   "new",
   "alive",
   "late",
@@ -30,6 +31,27 @@ export interface NodeProfile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Why, since when and until when a node is suspended. */
+export interface Suspension {
+  readonly reason: string | undefined;
+  readonly sinceMs: number;
+  /** When the pool removes it by itself; undefined for never. */
+  readonly removeAtMs: number | undefined;
+}
+
+/** That a node came into a public pool by itself, and was not admitted yet. */
+export interface PendingEntry {
+  readonly sinceMs: number;
+  /** What one stranger has of a network: places are limited by it. */
+  readonly network: string;
+}
+
+/** A slot of the pool's time. */
+export interface EpochSlot {
+  readonly epoch: number;
+  readonly slot: number;
+}
+
 /** What is kept of a node. */
 export interface NodeRecord extends NodeProfile {
   readonly id: NodeId;
@@ -42,6 +64,12 @@ export interface NodeRecord extends NodeProfile {
   readonly status: NodeStatus;
   readonly registeredAtMs: number;
   readonly registeredSlot: number;
+  /** Set while it is suspended. */
+  readonly suspension: Suspension | undefined;
+  /** Set until it is admitted, also when it left before. */
+  readonly pending: PendingEntry | undefined;
+  /** The first slot that may earn, when it was pending before: no slot before it ever does. */
+  readonly memberFrom: EpochSlot | undefined;
   /** Counts the changes of what is kept; updates may be made conditional on it. */
   readonly version: number;
 }
@@ -98,6 +126,11 @@ export function takesPlace(node: NodeRecord): boolean {
   return node.status === "member" || node.status === "suspended";
 }
 
+/** Whether the node stands in the list of its pool: it takes a place, or wants one. */
+export function isListed(node: NodeRecord): boolean {
+  return takesPlace(node) || node.status === "pending";
+}
+
 /** Whether work may be sent to the node: it was heard lately. */
 export function canServe(node: Node): boolean {
   return node.state === "alive" || node.state === "late";
@@ -115,29 +148,56 @@ export function leftNode(node: NodeRecord): NodeRecord {
   return nextVersion(node, { status: "left" });
 }
 
-/** The node after an operator suspended it. */
-export function suspendedNode(node: NodeRecord): NodeRecord {
-  if (node.status === "removed") throw nodeRemoved(node.id);
-  if (node.status === "left") throw nodeLeft(node.id);
-  return nextVersion(node, { status: "suspended" });
+/** The node after an operator suspended it, or changed the terms of its suspension. */
+export function suspendedNode(node: NodeRecord, suspension: Suspension): NodeRecord {
+  requirePlaced(node);
+  const sinceMs = node.suspension?.sinceMs ?? suspension.sinceMs;
+  return nextVersion(node, { status: "suspended", suspension: { ...suspension, sinceMs } });
 }
 
 /** The node after an operator ended its suspension. */
 export function resumedNode(node: NodeRecord): NodeRecord {
-  if (node.status === "removed") throw nodeRemoved(node.id);
-  if (node.status === "left") throw nodeLeft(node.id);
-  return nextVersion(node, { status: "member" });
+  requirePlaced(node);
+  return nextVersion(node, { status: "member", suspension: undefined });
 }
 
-/** The node after an operator removed it for good. */
+/** The node after it was removed for good. */
 export function removedNode(node: NodeRecord): NodeRecord {
-  return nextVersion(node, { status: "removed" });
+  return nextVersion(node, { status: "removed", suspension: undefined, pending: undefined });
 }
 
 /** The node as a member of a pool: moved, or back after it had left. */
 export function joinedNode(node: NodeRecord, pool: PoolId): NodeRecord {
   requireWelcome(node);
-  return nextVersion(node, { status: "member", pool });
+  return nextVersion(node, { status: "member", pool, pending: undefined });
+}
+
+/** The node at the door of a public pool: it earns nothing until it has shown that it lives. */
+export function pendingNode(node: NodeRecord, pool: PoolId, pending: PendingEntry): NodeRecord {
+  requireWelcome(node);
+  return nextVersion(node, { status: "pending", pool, pending });
+}
+
+/** The pending node as a member whose slots earn from one on. */
+export function admittedNode(node: NodeRecord, memberFrom: EpochSlot): NodeRecord {
+  return nextVersion(node, { status: "member", pending: undefined, memberFrom });
+}
+
+/** Whether a node that left may come back into its pool as the member it was. */
+export function wasMember(node: NodeRecord): boolean {
+  return node.status === "left" && node.pending === undefined;
+}
+
+/** Whether a suspended node is to be removed by now. */
+export function isRemovalDue({ status, suspension }: NodeRecord, nowMs: number): boolean {
+  const { removeAtMs } = suspension ?? {};
+  return status === "suspended" && removeAtMs !== undefined && removeAtMs <= nowMs;
+}
+
+function requirePlaced(node: NodeRecord): void {
+  if (node.status === "removed") throw nodeRemoved(node.id);
+  if (node.status === "left") throw nodeLeft(node.id);
+  if (node.status === "pending") throw nodePending(node.id);
 }
 
 /** The record with changes, one version later. */
@@ -159,13 +219,16 @@ function recordOf(node: NodeRecord): NodeRecord {
     status: node.status,
     registeredAtMs: node.registeredAtMs,
     registeredSlot: node.registeredSlot,
+    suspension: node.suspension,
+    pending: node.pending,
+    memberFrom: node.memberFrom,
     version: node.version,
   };
 }
 
 function stateOf(status: NodeStatus, presence: Presence): NodeState {
   if (status === "member") return presence;
-  return status === "suspended" ? "suspended" : "left";
+  return status === "suspended" || status === "pending" ? status : "left";
 }
 
 /** The refusal for a node nobody knows, or that the caller may not see. */
@@ -200,6 +263,15 @@ export const nodeSuspended = (id: NodeId) =>
     "denied",
     "node.suspended",
     `Node ${id} is suspended; an operator can resume it with "galaxy-pool node resume".`,
+    { nodeId: id },
+  );
+
+/** The refusal for what only makes sense once a node was admitted. */
+export const nodePending = (id: NodeId) =>
+  new PoolError(
+    "precondition",
+    "node.pending",
+    `Node ${id} is pending: its pool waits for heartbeats in three slots; let it run, or remove it.`,
     { nodeId: id },
   );
 

@@ -203,6 +203,15 @@ export const poolFull = (pool: Pool) =>
     { poolId: pool.id, maxNodes: pool.maxNodes },
   );
 
+/** The refusal for a stranger when too many are at the door of a public pool. */
+export const poolCrowded = (pool: Pool) =>
+  new PoolError(
+    "exhausted",
+    "pool.pending_full",
+    `Too many new nodes wait to be admitted to pool "${pool.name}", or too many from your network; try again in some minutes.`,
+    { poolId: pool.id, retryAfterSeconds: 300 },
+  );
+
 /** The refusal for a pool that is not open to the caller. */
 export const poolPrivate = (id: PoolId) =>
   new PoolError(

@@ -21,6 +21,9 @@ function nodeNumber(number: number, healthPermille = 1_000): Node {
     status: "member",
     registeredAtMs: 0,
     registeredSlot: 0,
+    suspension: undefined,
+    pending: undefined,
+    memberFrom: undefined,
     version: 1,
   } as const;
   return { ...unheardNode(record), healthPermille };

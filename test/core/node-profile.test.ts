@@ -100,6 +100,9 @@ describe("a change of what a node says of itself", () => {
     status: "member",
     registeredAtMs: 0,
     registeredSlot: 0,
+    suspension: undefined,
+    pending: undefined,
+    memberFrom: undefined,
     version: 1,
   };
 

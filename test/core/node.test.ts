@@ -2,8 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { refusalCode } from "#test/support/refusal-code.ts";
 import { nodeIdOf, type PoolId, poolIdOf } from "@/core/ids.ts";
 import {
+  admittedNode,
   canServe,
   changedNode,
+  isListed,
+  isRemovalDue,
   joinedNode,
   judgedNode,
   leftNode,
@@ -11,11 +14,13 @@ import {
   type NodeRecord,
   type NodeStatus,
   nextVersion,
+  pendingNode,
   removedNode,
   resumedNode,
   suspendedNode,
   takesPlace,
   unheardNode,
+  wasMember,
 } from "@/core/node.ts";
 import { sameProfile } from "@/core/node-profile.ts";
 
@@ -36,14 +41,21 @@ function nodeThat(status: NodeStatus): Node {
     status,
     registeredAtMs: 1,
     registeredSlot: 2,
+    suspension: undefined,
+    pending: undefined,
+    memberFrom: undefined,
     version: 3,
   });
 }
 
+const SUSPENSION = { reason: "noise", sinceMs: 7, removeAtMs: 100 };
+
 describe("membership", () => {
   const acts: Readonly<Record<string, (node: NodeRecord) => NodeRecord>> = {
     leave: leftNode,
-    suspend: suspendedNode,
+    suspend: (node) => suspendedNode(node, SUSPENSION),
+    wait: (node) => pendingNode(node, LAB, { sinceMs: 5, network: "192.0.2.1" }),
+    enter: (node) => admittedNode(node, { epoch: 1, slot: 9 }),
     resume: resumedNode,
     remove: removedNode,
     join: (node) => joinedNode(node, LAB),
@@ -58,6 +70,12 @@ describe("membership", () => {
     ["suspended", "remove", "removed"],
     ["left", "join", "member"],
     ["left", "remove", "removed"],
+    ["suspended", "suspend", "suspended"],
+    ["left", "wait", "pending"],
+    ["member", "wait", "pending"],
+    ["pending", "enter", "member"],
+    ["pending", "join", "member"],
+    ["pending", "remove", "removed"],
   ] as const)("a node that is %s may %s", (status, act, after) => {
     const node = nodeThat(status);
     expect(acts[act]?.(node)).toMatchObject({ status: after, version: 4, id: node.id });
@@ -72,6 +90,10 @@ describe("membership", () => {
     ["removed", "suspend", "node.removed"],
     ["removed", "resume", "node.removed"],
     ["removed", "join", "node.removed"],
+    ["suspended", "wait", "node.suspended"],
+    ["removed", "wait", "node.removed"],
+    ["pending", "suspend", "node.pending"],
+    ["pending", "resume", "node.pending"],
   ] as const)("a node that is %s may not %s", (status, act, code) => {
     expect(refusalCode(() => acts[act]?.(nodeThat(status)))).toBe(code);
   });
@@ -81,9 +103,39 @@ describe("membership", () => {
     ["suspended", "suspended", true],
     ["left", "left", false],
     ["removed", "left", false],
+    ["pending", "pending", false],
   ] as const)("a node that is %s shows as %s; takes a place: %p", (status, state, place) => {
     const node = nodeThat(status);
     expect([node.state, takesPlace(node)]).toEqual([state, place]);
+    expect(isListed(node)).toBe(place || status === "pending");
+  });
+
+  test("of a pending node is not that of a member, until it was admitted", () => {
+    const node = nodeThat("left");
+    const waiting = pendingNode(node, LAB, { sinceMs: 5, network: "192.0.2.1" });
+    const gone = nextVersion(waiting, { status: "left" });
+    expect([wasMember(node), wasMember(gone)]).toEqual([true, false]);
+    const admitted = admittedNode(waiting, { epoch: 0, slot: 9 });
+    expect(admitted).toMatchObject({ pending: undefined, memberFrom: { epoch: 0, slot: 9 } });
+  });
+
+  test("suspended anew keeps its date, and ends with the suspension", () => {
+    const first = suspendedNode(nodeThat("member"), SUSPENSION);
+    const again = suspendedNode(first, { reason: "more", sinceMs: 50, removeAtMs: undefined });
+    const suspension = { reason: "more", sinceMs: 7, removeAtMs: undefined };
+    expect(again.suspension).toEqual(suspension);
+    expect(resumedNode(again).suspension).toBeUndefined();
+    expect(removedNode(again).suspension).toBeUndefined();
+  });
+
+  test.each([
+    ["not before its time", 100, 99, false],
+    ["in its time", 100, 100, true],
+    ["never, when never was said", undefined, 1e15, false],
+  ] as const)("that is suspended is over %s", (_, removeAtMs, nowMs, isDue) => {
+    const node = suspendedNode(nodeThat("member"), { ...SUSPENSION, removeAtMs });
+    expect(isRemovalDue(node, nowMs)).toBe(isDue);
+    expect(isRemovalDue(resumedNode(node), nowMs)).toBe(false);
   });
 });
 

@@ -2,6 +2,7 @@ import { seededRandom } from "#test/support/seeded-random.ts";
 import { nodeIdOf } from "@/core/ids.ts";
 import { type AcceptContext, type Answer, acceptVerified } from "@/core/poot/accept.ts";
 import { decodeAck } from "@/core/poot/ack.ts";
+import { heardPending, isAdmissible, marksFrom, type PendingBeats } from "@/core/poot/admission.ts";
 import type { ClosedInterval, ClosedNode, CloseNode } from "@/core/poot/closing.ts";
 import { type HeartbeatBytes, readHeartbeat } from "@/core/poot/heartbeat.ts";
 import { closeInterval } from "@/core/poot/interval.ts";
@@ -16,7 +17,7 @@ import {
   startSession,
 } from "@/core/poot/node-session.ts";
 import { newPresence, type PresenceTable, settleNode } from "@/core/poot/presence.ts";
-import { decodeReceipt, type ReceiptMasters } from "@/core/poot/receipt.ts";
+import { decodeReceipt, type Receipt, type ReceiptMasters } from "@/core/poot/receipt.ts";
 import type { PresenceRow } from "@/core/poot/row.ts";
 import { intervalFirstSlot, type Slot } from "@/core/poot/slot.ts";
 import { sameBytes, toHex } from "@/std/bytes.ts";
@@ -36,7 +37,7 @@ const POOL_KEYS = new Uint8Array(32).fill(77);
 
 /**
  * One random world of a pool with one or three replicas of skewed memory, nodes that try everything
- * that pays, and an honest node with a bad network. After every close a node's credited ticks are no
+ * that pays, some of them pending at first, and an honest node with a bad network. After every close a node's credited ticks are no
  * more than the slots in which a heartbeat of it was accepted; at the end the honest node has been
  * credited every slot whose RECEIPT it got.
  */
@@ -70,8 +71,13 @@ function nameKey(seed: number): SigningKey {
 interface Player {
   readonly key: SigningKey;
   readonly node: ReturnType<typeof nodeIdOf>;
+  /** Slots in which a heartbeat was accepted while it might earn. */
   readonly accepted: Set<Slot>;
   membership: Membership;
+  /** What was heard of it while it was pending, and the first slot after that. */
+  beats: PendingBeats | undefined;
+  memberFrom: Slot | undefined;
+  isAdmitted: boolean;
   marks: NodeMarks;
   sessions: readonly SessionMarks[];
 }
@@ -80,7 +86,8 @@ function newPlayer(seed: number): Player {
   const key = nameKey(seed);
   const node = nodeIdOf(key.publicKey);
   const marks = newNodeMarks(START);
-  return { key, node, accepted: new Set(), membership: "member", marks, sessions: [] };
+  const pending = { beats: undefined, memberFrom: undefined, isAdmitted: true };
+  return { key, node, accepted: new Set(), membership: "member", ...pending, marks, sessions: [] };
 }
 
 class World {
@@ -116,6 +123,11 @@ class World {
     this.#isWhole = replicas === 1 || this.chance(0.5);
     for (let at = 0; at < replicas; at++) this.#replicas.push(this.#emptyTable());
     this.#skew = this.#replicas.map(() => (replicas > 1 && this.chance(0.2) ? this.int(3) - 1 : 0));
+    for (const attacker of this.#attackers) {
+      if (this.chance(0.6)) continue;
+      attacker.membership = "pending";
+      attacker.isAdmitted = false;
+    }
     const { key } = this.#honest;
     this.#node = { key, poolKey: POOL.publicKey, slotSeconds: T, isExclusive: true };
     this.#session = startSession(this.#node, START, { last: undefined, ack: undefined });
@@ -188,10 +200,30 @@ class World {
   }
 
   #changeMembership(): void {
-    const states: readonly Membership[] = ["member", "member", "suspended", "left"];
+    const states: readonly Membership[] = ["member", "member", "suspended", "left", "pending"];
     const state = states[this.int(states.length)] ?? "member";
     const attacker = this.#attackers[this.int(this.#attackers.length)];
-    if (attacker) attacker.membership = state;
+    if (!attacker) return;
+    // Nobody but the pool makes a member of a node that is pending, and it does when it was heard.
+    if (attacker.membership === "pending" && state === "member") return;
+    if (state === "pending") attacker.isAdmitted = false;
+    // An operator may take one back that left while it was pending: it earns from now on.
+    if (state === "member" && !attacker.isAdmitted) this.#admit(attacker, this.#now);
+    attacker.membership = state;
+    if (state !== "pending") attacker.beats = undefined;
+  }
+
+  #admit(who: Player, slot: Slot): void {
+    who.membership = "member";
+    who.isAdmitted = true;
+    who.memberFrom = Math.max(slot, this.#now + 1) + 1;
+    who.beats = undefined;
+  }
+
+  /** Heard in three slots a pending node is a member, from the next slot of every replica on. */
+  #hearPending(who: Player, slot: Slot): void {
+    who.beats = heardPending(who.beats, slot);
+    if (isAdmissible(who.beats)) this.#admit(who, who.beats.newest);
   }
 
   /** Restarted again before its first ACK, and with a pool that crashed, a node may lose ticks. */
@@ -238,6 +270,7 @@ class World {
       node: who.node,
       nodeKey: who.key.publicKey,
       membership: who.membership,
+      memberFrom: who.memberFrom,
     };
     const heartbeat = readHeartbeat(bytes);
     const { open, claim, handedIn } = heartbeat;
@@ -248,13 +281,17 @@ class World {
     };
     const answer = acceptVerified(table, context, { ...heartbeat, signatures });
     if (answer.type === "accepted") {
-      const { slot, claimHash } = decodeReceipt(answer.receipt);
-      who.accepted.add(slot);
-      if (who === this.#honest) this.#countTwice(toHex(claimHash), slot);
+      this.#countAccepted(who, decodeReceipt(answer.receipt));
       this.#schemes.keep({ claim: bytes.claim, receipt: answer.receipt });
     }
     this.#schemes.hear(who.key, bytes);
     return answer;
+  }
+
+  #countAccepted(who: Player, { slot, claimHash }: Receipt): void {
+    if (who.membership === "pending") this.#hearPending(who, slot);
+    else if (slot >= (who.memberFrom ?? 0)) who.accepted.add(slot);
+    if (who === this.#honest) this.#countTwice(toHex(claimHash), slot);
   }
 
   #countTwice(claim: string, slot: Slot): void {
@@ -289,7 +326,7 @@ class World {
   }
 
   #closeNode(player: Player, tables: readonly PresenceTable[], troubleChance: number): CloseNode {
-    const { node, membership, marks, sessions } = player;
+    const { node, membership, memberFrom, marks, sessions } = player;
     const rows: PresenceRow[] = tables.flatMap((table) => table.nodes.get(node)?.sessions ?? []);
     if (this.chance(0.5)) rows.reverse();
     return {
@@ -297,7 +334,7 @@ class World {
       membership,
       rows,
       window: tables[0]?.nodes.get(node)?.window,
-      marks,
+      marks: membership === "member" ? marksFrom(marks, memberFrom) : marks,
       sessions,
       weightPermille: 1000,
       healthPermille: 1000,

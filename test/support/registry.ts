@@ -26,6 +26,10 @@ export const TEST_SETTINGS: RegistrySettings = {
   healthCheckSeconds: undefined,
   allowedOrgs: undefined,
   isPublic: false,
+  graceSeconds: 7 * 86_400,
+  pendingMax: 20,
+  pendingPerNetworkMax: 4,
+  pendingSeconds: 3_600,
 };
 
 /** Who acts when it does not matter who. */

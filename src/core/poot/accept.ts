@@ -44,6 +44,8 @@ export interface AcceptContext {
   /** The key of the caller, as the transport has proven it. */
   readonly nodeKey: Uint8Array;
   readonly membership: Membership | undefined;
+  /** The first slot that may earn, of a member that was pending: older sessions begin anew. */
+  readonly memberFrom?: Slot | undefined;
 }
 
 /** What the pool says to a heartbeat; refusals travel in-band and a stream survives them. */
@@ -101,7 +103,7 @@ export function acceptVerified(
 
 /** Check 1, but for the signature: the caller's own claim, for this pool, from a member. */
 function isOfMember(context: AcceptContext, { claim }: Heartbeat): boolean {
-  if (context.membership !== "member") return false;
+  if (context.membership !== "member" && context.membership !== "pending") return false;
   if (!sameBytes(claim.value.nodeKey, context.nodeKey)) return false;
   return sameBytes(claim.value.poolKey, context.poolKey);
 }
@@ -115,7 +117,21 @@ function sameAnswer(table: PresenceTable, context: AcceptContext, known: Session
 /** Check 3: a CLAIM stands on a new OPEN or on a RECEIPT of ours. */
 function isFounded(context: AcceptContext, heartbeat: VerifiedHeartbeat): boolean {
   if (!heartbeat.receipt) return opensSession(context, heartbeat);
+  if (isOfPendingTime(context, heartbeat.receipt)) return false;
   return isOurReceipt(context, heartbeat.receipt) && continues(heartbeat, heartbeat.receipt);
+}
+
+/** What is heard before a node is a member, or in the very slot in which it became one. */
+function isBeforeAdmission({ membership, memberFrom = 0, now }: AcceptContext): boolean {
+  return membership === "pending" || now < memberFrom;
+}
+
+/** A session of the time before a node was admitted counts ticks that never earn: it ends there. */
+function isOfPendingTime(
+  { membership, memberFrom = 0 }: AcceptContext,
+  { value }: Read<Receipt>,
+): boolean {
+  return membership === "member" && value.openSlot < memberFrom;
 }
 
 /**
@@ -181,7 +197,8 @@ function accept(
   const open = signatures.open && isOpenOfSession(heartbeat) ? heartbeat.open?.bytes : undefined;
   if (!heartbeat.receipt) presence.openedSlot = slot;
   if (open && heartbeat.handedIn) takeIn(presence, context, heartbeat);
-  rememberSession(presence, { claim, receipt, slot, openSlot, open });
+  const isPending = isBeforeAdmission(context);
+  rememberSession(presence, { claim, receipt, slot, openSlot, open, isPending });
   noteHeard(presence.window, slot, (flags & CLAIM_MAINTENANCE) !== 0);
   return { type: "accepted", receipt, ack: tellAck(presence, heartbeat.open !== undefined) };
 }
@@ -198,7 +215,9 @@ function takeIn(
   const known = presence.sessions.find((other) => sameBytes(other.session, session));
   if (known && known.ticks >= ticks) return;
   const receipt = handedIn.receipt.bytes.slice();
-  rememberSession(presence, { claim: handedIn.claim, receipt, slot, openSlot, open: undefined });
+  const isPending = isBeforeAdmission(context);
+  const row = { claim: handedIn.claim, receipt, slot, openSlot, open: undefined, isPending };
+  rememberSession(presence, row);
 }
 
 function isOurs(context: AcceptContext, { claim, receipt }: HandedIn): boolean {
@@ -207,7 +226,7 @@ function isOurs(context: AcceptContext, { claim, receipt }: HandedIn): boolean {
   if (!sameBytes(claim.value.session, receipt.value.session)) return false;
   if (!sameBytes(claim.hash, receipt.value.claimHash)) return false;
   if (claim.value.ticks !== receipt.value.ticks || receipt.value.slot > context.now) return false;
-  return isOurReceipt(context, receipt);
+  return isOurReceipt(context, receipt) && !isOfPendingTime(context, receipt);
 }
 
 /** The ACK rides on the first answer after a close, and on each while the node asks for it. */

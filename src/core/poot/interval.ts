@@ -68,14 +68,14 @@ interface OpenRow {
   readonly session: SessionMarks;
 }
 
-/** A suspended or removed node's row raises the marks all the same: nothing comes back later. */
+/** The row of who does not earn raises the marks all the same: nothing comes back later. */
 function settleRow(
   context: CloseContext,
   node: CloseNode,
   { settled, row, session }: OpenRow,
 ): Settled {
   const sessions = withSession(settled.sessions, raiseSession(session, row));
-  if (node.membership !== "member" && node.membership !== "left") {
+  if (!mayEarn(node, row)) {
     return { ...settled, sessions, marks: raiseNode(settled.marks, row, 0) };
   }
   if (mayBeForgotten(row, node.sessions)) return { ...settled, sessions };
@@ -87,6 +87,11 @@ function settleRow(
     marks: raiseNode(marks, row, ticks),
     sessions,
   };
+}
+
+/** Rows heard while the node was pending never earn, whatever became of it since. */
+function mayEarn({ membership }: CloseNode, row: PresenceRow): boolean {
+  return row.isPending !== true && (membership === "member" || membership === "left");
 }
 
 function storedOpen({ session }: PresenceRow, open: Uint8Array): StoredOpen {

@@ -1,8 +1,8 @@
 import type { NodeId } from "@/core/ids.ts";
 import type { Slot } from "./slot.ts";
 
-/** Whether a node belongs to the pool; a heartbeat counts from a `member` only. */
-export type Membership = "member" | "suspended" | "left" | "removed";
+/** Whether a node belongs to the pool; only a `member` earns, and a `pending` one is heard, too. */
+export type Membership = "pending" | "member" | "suspended" | "left" | "removed";
 
 /** How a member shows by its heartbeats. A lost one keeps identity, credits and balance. */
 export type NodeHealth = "alive" | "late" | "lost";

@@ -84,6 +84,7 @@ export interface Accepted {
   readonly slot: Slot;
   readonly openSlot: Slot;
   readonly open: Uint8Array | undefined;
+  readonly isPending: boolean;
 }
 
 /** Puts a row in the place of the session's former one. Changes the node's presence. */
@@ -101,6 +102,7 @@ export function rememberSession(presence: NodePresence, accepted: Accepted): voi
     claimHash: hash,
     receipt: accepted.receipt,
     open,
+    isPending: accepted.isPending,
     isOpenKnown: open !== undefined || former?.isOpenKnown === true,
   };
   if (former) presence.sessions[at] = row;

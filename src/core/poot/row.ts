@@ -10,4 +10,6 @@ export interface PresenceRow {
   readonly claim: Uint8Array;
   /** The OPEN's bytes, while no close has stored them. */
   readonly open: Uint8Array | undefined;
+  /** It was heard while its node was pending: it settles the session, and never earns. */
+  readonly isPending?: boolean | undefined;
 }

@@ -113,6 +113,17 @@ const StatusAnswer = t.Object({
     temperature_celsius: NumberOrNull,
     disk_free_bytes: NumberOrNull,
   }),
+  suspended: t.Array(
+    t.Object({
+      node_id: t.String(),
+      pool_id: t.String(),
+      name: t.String(),
+      reason: TextOrNull,
+      since: t.String({ format: "date-time" }),
+      remove_at: TextOrNull,
+    }),
+    { description: "Suspended nodes, those removed next first; 20 at most." },
+  ),
   warnings: t.Array(t.String()),
 });
 

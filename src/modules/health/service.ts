@@ -110,6 +110,7 @@ export class Health {
         temperature_celsius: temperatureCelsius,
         disk_free_bytes: diskFreeBytes,
       },
+      suspended: suspendedIn(this.#parts.registry),
       warnings: [
         ...warningsOf(health, this.latest()),
         ...this.#warnings.flatMap((warnings) => [...warnings()]),
@@ -138,7 +139,21 @@ export class Health {
   }
 }
 
+const SUSPENDED_SHOWN_MAX = 20;
 const DISK_FREE_WARN_BYTES = 500e6;
+
+/** Suspended nodes, those first that are removed next. */
+function suspendedIn(registry: Registry) {
+  const found = registry.listPools().flatMap(({ id }) => [...registry.nodesOf(id)]);
+  const shown = found.flatMap((node) => {
+    const { suspension } = registry.nodeView(node);
+    if (!suspension) return [];
+    const { reason, since, remove_at } = suspension;
+    return [{ node_id: node.id, pool_id: node.pool, name: node.name, reason, since, remove_at }];
+  });
+  const until = (one: { readonly remove_at: string | null }) => one.remove_at ?? "never";
+  return shown.sort((a, b) => (until(a) < until(b) ? -1 : 1)).slice(0, SUSPENDED_SHOWN_MAX);
+}
 
 function warningsOf(health: HealthView, sample: HostSample): string[] {
   const failed = Object.entries(health.checks)

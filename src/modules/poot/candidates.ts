@@ -1,4 +1,6 @@
 import type { NodeId } from "@/core/ids.ts";
+import type { Node } from "@/core/node.ts";
+import { marksFrom } from "@/core/poot/admission.ts";
 import type { CloseNode } from "@/core/poot/closing.ts";
 import type { Interval, Slot } from "@/core/poot/slot.ts";
 import { countedWeight } from "@/core/specialization.ts";
@@ -24,23 +26,33 @@ export function closeNodeOf(
   const presence = memory.presence.nodes.get(id);
   if (!node) return undefined;
   const membership = membershipIn(node, memory.pool);
-  if (membership !== "member" && !presence) return undefined;
+  if (membership === "pending" || (membership !== "member" && !presence)) return undefined;
   const book = bookOf(memory, id, registeredSlot(state, node.registeredSlot));
+  const memberFrom = membership === "member" ? memberFromOf(state, node) : undefined;
   const weight = state.weightOf(node.specialization);
   return {
     node: id,
     membership,
     rows: presence?.sessions ?? [],
     window: presence?.window,
-    marks: book.marks,
+    marks: marksFrom(book.marks, memberFrom),
     sessions: book.sessions,
     weightPermille: countedWeight(weight, node.specializationApproved),
     healthPermille: node.healthPermille,
     plannedBefore: plannedBefore(book, interval.firstSlot, settings.slotSeconds),
-    statesFrom: statesFrom(memory, id),
+    statesFrom: latest(statesFrom(memory, id), memberFrom),
     statesUntil:
       membership === "left" ? (memory.leftIn.get(id) ?? interval.firstSlot - 1) : undefined,
   };
+}
+
+/** The first slot that may earn, of a node that was pending in this time epoch. */
+export function memberFromOf({ poolClock }: PootState, { memberFrom }: Node): Slot | undefined {
+  return memberFrom?.epoch === poolClock.time.epoch ? memberFrom.slot : undefined;
+}
+
+function latest(one: Slot | undefined, other: Slot | undefined): Slot | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
 }
 
 /** A node registered in an earlier epoch counts from this one's first slot. */

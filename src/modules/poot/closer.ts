@@ -234,7 +234,7 @@ export class Closer {
   #forgetGone(memory: PoolMemory, interval: Interval): void {
     for (const id of memory.presence.nodes.keys()) {
       const node = this.#parts.state.parts.registry.findNode(id);
-      const membership = node && membershipIn(node, memory.pool);
+      const membership = node ? membershipIn(node, memory.pool) : "removed";
       if (membership !== "left" && membership !== "removed") continue;
       if ((memory.leftIn.get(id) ?? 0) > intervalLastSlot(interval)) continue;
       forgetNode(memory.presence, id);

@@ -11,6 +11,7 @@ export function followRegistry(poot: Poot, events: Events, log: Pick<Logger, "er
       poot.noteJoined(pool, node);
     }),
     events.on("node.left", ({ node, pool }) => poot.noteLeft(pool, node)),
+    events.on("node.expired", ({ node, pool }) => poot.noteLeft(pool, node)),
     events.on("node.removed", ({ node, pool }) => poot.noteLeft(pool, node)),
     events.on("node.suspended", ({ node, pool }) => poot.noteSuspended(pool, node)),
     events.on("node.changed", ({ node, pool }) => poot.noteChanged(pool, node)),

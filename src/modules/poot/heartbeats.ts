@@ -2,6 +2,7 @@ import { type Caller, unauthenticated } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
 import type { Node } from "@/core/node.ts";
 import { type Answer, acceptHeartbeat, acceptVerified, isOpenKnown } from "@/core/poot/accept.ts";
+import { heardPending, isAdmissible } from "@/core/poot/admission.ts";
 import { signedClaim } from "@/core/poot/claim.ts";
 import {
   type Heartbeat,
@@ -17,6 +18,8 @@ import type { Slot } from "@/core/poot/slot.ts";
 import { wasHeard } from "@/core/poot/slot-window.ts";
 import { sameBytes } from "@/std/bytes.ts";
 import { verifySignatureAside } from "@/std/crypto.ts";
+import { isRefusal } from "@/std/errors.ts";
+import { memberFromOf } from "./candidates.ts";
 import type { Figures } from "./figures.ts";
 import type { PootState } from "./parts.ts";
 import { membershipIn, type PoolMemory } from "./pool-memory.ts";
@@ -119,14 +122,32 @@ export class Heartbeats {
       node: node.id,
       nodeKey: node.publicKey,
       membership: membershipIn(node, node.pool),
+      memberFrom: memberFromOf(this.#state, node),
     };
   }
 
   /** A repeated claim of an earlier slot is answered, but it does not make its node alive. */
-  #heard(node: Node, { health }: PoolMemory): void {
-    noteAlive(health, node.id);
+  #heard(node: Node, memory: PoolMemory): void {
     const { clock, registry } = this.#state.parts;
+    if (node.status === "pending") this.#heardPending(node, memory);
+    else noteAlive(memory.health, node.id);
     registry.judge(node.id, { state: "alive", lastSeenMs: clock.now() });
+  }
+
+  /**
+   * In the slot in which it was heard often enough it is admitted, and earns from the next one on. What
+   * the pool refuses now, for it is full or cannot write, is tried with the next heartbeat.
+   */
+  #heardPending({ id }: Node, { pending }: PoolMemory): void {
+    const { epoch, highestSlot: slot } = this.#state.poolClock.time;
+    const beats = heardPending(pending.get(id), slot);
+    pending.set(id, beats);
+    if (!isAdmissible(beats)) return;
+    const { registry, log } = this.#state.parts;
+    registry.admitPending(id, { epoch, slot }).catch((error: unknown) => {
+      if (!isRefusal(error)) throw error;
+      log.info({ node: id, code: error.code }, "a pending node is not admitted yet");
+    });
   }
 
   /** Where one key is on two machines, their sessions take turns. */

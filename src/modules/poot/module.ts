@@ -74,7 +74,10 @@ export const poot = defineModule({
       log: context.log,
       settings: { slotSeconds: slot_seconds, slotsPerInterval: perInterval },
     });
-    registry.countSlotsWith(() => service.poolTime().slot);
+    registry.countSlotsWith(
+      () => service.poolTime().slot,
+      () => service.poolTime(),
+    );
     access.keepTimeWith(() => service.poolTime());
     authority.trustClockWhen(() => service.poolTime().trusted);
     http.mount(pootRoutes(service, registry, http), pootAccess);

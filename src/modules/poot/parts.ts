@@ -24,7 +24,14 @@ export interface PootParts {
   >;
   readonly registry: Pick<
     Registry,
-    "findNode" | "getNode" | "findPool" | "listPools" | "nodesOf" | "judge" | "lostAfterSlots"
+    | "findNode"
+    | "getNode"
+    | "findPool"
+    | "listPools"
+    | "nodesOf"
+    | "judge"
+    | "lostAfterSlots"
+    | "admitPending"
   >;
   readonly metrics: Metrics;
   readonly settings: PootSettings;

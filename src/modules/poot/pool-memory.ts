@@ -1,5 +1,6 @@
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import type { Node } from "@/core/node.ts";
+import type { PendingBeats } from "@/core/poot/admission.ts";
 import { type HealthTable, type Membership, newHealthTable } from "@/core/poot/membership.ts";
 import { newPresence, type PresenceTable } from "@/core/poot/presence.ts";
 import type { Slot } from "@/core/poot/slot.ts";
@@ -18,6 +19,8 @@ export interface PoolMemory {
   readonly leftIn: Map<NodeId, Slot>;
   /** The slot in which a node came back in an interval that is not closed yet; none while away. */
   readonly backIn: Map<NodeId, Slot | undefined>;
+  /** What was heard of nodes that are not admitted yet; they are never in a close. */
+  readonly pending: Map<NodeId, PendingBeats>;
   /** The first slot after the interval closed last. */
   closedUntil: Slot;
 }
@@ -36,7 +39,7 @@ export function newPoolMemory(
   { slot, slotsPerInterval }: MemoryTerms,
 ): PoolMemory {
   const presence = newPresence(slot, slotsPerInterval);
-  const marks = { leftIn: new Map(), backIn: new Map() };
+  const marks = { leftIn: new Map(), backIn: new Map(), pending: new Map() };
   return { pool, presence, health: newHealthTable(), ...marks, ...kept };
 }
 

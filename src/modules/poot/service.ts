@@ -180,6 +180,7 @@ export class Poot {
   noteLeft(pool: PoolId, node: NodeId): void {
     const memory = this.#state.pools.get(pool);
     if (!memory) return;
+    memory.pending.delete(node);
     dropHealth(memory.health, node);
     if (!memory.presence.nodes.has(node)) return;
     memory.leftIn.set(node, this.#state.poolClock.time.highestSlot);
@@ -189,6 +190,7 @@ export class Poot {
   noteJoined(pool: PoolId, node: NodeId): void {
     const memory = this.#state.pools.get(pool);
     memory?.leftIn.delete(node);
+    memory?.pending.delete(node);
     memory?.backIn.set(node, this.#state.poolClock.time.highestSlot);
   }
 

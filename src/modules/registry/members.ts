@@ -1,7 +1,10 @@
 import { type Caller, requireNodeOr } from "@/core/caller.ts";
 import { type NodeId, nodeIdOf, type PoolId } from "@/core/ids.ts";
 import {
+  admittedNode,
   changedNode,
+  type EpochSlot,
+  isListed,
   joinedNode,
   leftNode,
   type Node,
@@ -12,12 +15,15 @@ import {
   nodeLeft,
   nodeRemoved,
   nodeUnknown,
+  pendingNode,
   removedNode,
   requireWelcome,
   resumedNode,
+  type Suspension,
   suspendedNode,
   takesPlace,
   unheardNode,
+  wasMember,
 } from "@/core/node.ts";
 import { changedProfile, type NodeChanges, newProfile, sameProfile } from "@/core/node-profile.ts";
 import { admitsOrg, type Pool, poolPrivate } from "@/core/pool.ts";
@@ -27,7 +33,8 @@ import { PoolError } from "@/std/errors.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import type { Pools } from "./pools.ts";
 import type { Roster } from "./roster.ts";
-import { beginMembership, endMembership, insertNode, saveNode } from "./table.ts";
+import type { RegistrySettings } from "./settings.ts";
+import { beginMembership, deleteNode, endMembership, insertNode, saveNode } from "./table.ts";
 
 /** What a new node is to be. */
 export interface NewNode extends NodeChanges {
@@ -35,6 +42,15 @@ export interface NewNode extends NodeChanges {
   readonly pool: PoolId;
   /** A token or an operator named the specialization, not the node. */
   readonly specializationApproved?: boolean;
+  /** It comes by itself, from this network: in a public pool it waits until it was heard. */
+  readonly pending?: { readonly network: string } | undefined;
+}
+
+/** What an operator says of a suspension. */
+export interface SuspensionTerms {
+  readonly reason?: string | undefined;
+  /** After how long the pool removes the node; null for never, unstated as configured. */
+  readonly removeAfterSeconds?: number | null | undefined;
 }
 
 /**
@@ -47,6 +63,15 @@ export interface Pending {
   readonly writes: readonly Write[];
   done(): Node;
   release(): void;
+}
+
+/** Nodes that move to a public pool by themselves share the places of one network at its door. */
+const MOVERS = "moved";
+
+/** What the members are made with. */
+interface MembersParts extends RegistryParts {
+  /** The slot of the pool's time now. */
+  readonly slotNow: () => EpochSlot;
 }
 
 /** The events that name a node and its pool. */
@@ -64,14 +89,21 @@ interface Step {
 
 /** Changes who belongs to which pool: read from memory, decide, commit, then memory, then tell. */
 export class Members {
-  readonly #parts: RegistryParts;
+  readonly #parts: MembersParts;
   readonly #roster: Roster;
   readonly #pools: Pools;
+  readonly #alsoForgotten: ((node: NodeId) => readonly Write[])[] = [];
+  #settings: RegistrySettings;
 
-  constructor(parts: RegistryParts, roster: Roster, pools: Pools) {
+  constructor(parts: MembersParts, roster: Roster, pools: Pools) {
     this.#parts = parts;
     this.#roster = roster;
     this.#pools = pools;
+    this.#settings = parts.settings;
+  }
+
+  apply(settings: RegistrySettings): void {
+    this.#settings = settings;
   }
 
   get(id: string): Node {
@@ -86,19 +118,81 @@ export class Members {
     const pool = this.#pools.get(wanted.pool);
     const id = nodeIdOf(wanted.publicKey);
     const known = this.#roster.nodeOfKey(wanted.publicKey) ?? this.#roster.node(id);
-    const record = known
+    const isKnown = known !== undefined && known.pool === pool.id && wasMember(known);
+    const admitted = known
       ? readmitted(known, pool, wanted)
       : this.#newRecord({ id, wanted, pool, slot });
-    this.#requireOrg(known, record);
-    const release = this.#roster.hold(pool, record.id, known?.pool === pool.id);
+    this.#requireOrg(known, admitted);
+    if (wanted.pending && !isKnown) {
+      return this.#pendingEntry(caller, { known, pool, record: admitted }, wanted.pending.network);
+    }
+    const release = this.#roster.hold(pool, admitted.id, isKnown);
     const { sql } = this.#parts.database;
-    const save = known ? saveNode(sql, record) : insertNode(sql, record);
-    const writes = [save, beginMembership(sql, record, this.#parts.clock.now())];
-    return this.#pending(
-      caller,
-      { record, action: "node.joined", event: "node.joined", writes },
-      release,
-    );
+    const save = known ? saveNode(sql, admitted) : insertNode(sql, admitted);
+    const writes = [save, beginMembership(sql, admitted, this.#parts.clock.now())];
+    const step = { record: admitted, action: "node.joined", event: "node.joined", writes } as const;
+    return this.#pending(caller, step, release);
+  }
+
+  /** Nobody's membership begins before the node has shown that it lives. */
+  #pendingEntry(
+    caller: Caller,
+    of: { readonly known: Node | undefined; readonly pool: Pool; readonly record: NodeRecord },
+    network: string,
+  ): Pending {
+    const { known, pool } = of;
+    if (pool.visibility !== "public") throw poolPrivate(pool.id);
+    const { sql } = this.#parts.database;
+    const entry = { sinceMs: this.#parts.clock.now(), network };
+    const at = { ...of.record, version: of.record.version - 1 };
+    const record = pendingNode(at, pool.id, entry);
+    const release = this.#roster.holdPending(pool, { id: record.id, network }, this.#settings);
+    const writes = [known ? saveNode(sql, record) : insertNode(sql, record)];
+    const step = { record, action: "node.pending", event: "node.pending", writes } as const;
+    return this.#pending(caller, step, release);
+  }
+
+  /** A pending node was heard in as many slots as it takes; it is a member from the next slot on. */
+  async admitPending(caller: Caller, id: NodeId, heardIn: EpochSlot): Promise<Node> {
+    const node = this.get(id);
+    if (node.status !== "pending") return node;
+    const pool = this.#pools.get(node.pool);
+    if (pool.visibility !== "public") throw poolPrivate(pool.id);
+    const release = this.#roster.hold(pool, id, false);
+    try {
+      const record = admittedNode(node, { epoch: heardIn.epoch, slot: heardIn.slot + 1 });
+      return await this.#begin(caller, record);
+    } finally {
+      release();
+    }
+  }
+
+  #begin(caller: Caller, record: NodeRecord): Promise<Node> {
+    const writes = [beginMembership(this.#parts.database.sql, record, this.#parts.clock.now())];
+    return this.#save(caller, { record, action: "node.joined", event: "node.joined", writes });
+  }
+
+  /** A node that was never admitted is forgotten for good; one that was a member elsewhere has left. */
+  async forget(caller: Caller, node: Node, action: "node.expired" | "node.left"): Promise<Node> {
+    const { database, audit, events } = this.#parts;
+    const { id, pool } = node;
+    const record = nextVersion(node, { status: "left" });
+    if (this.#roster.hasStayed(id)) {
+      return this.#save(caller, { record, action, event: action });
+    }
+    await database.commit([
+      ...this.#alsoForgotten.flatMap((also) => also(id)),
+      deleteNode(database.sql, node),
+      audit.row(caller, action, id, { pool }),
+    ]);
+    this.#roster.drop(node);
+    events.tell(action, { node: id, pool, from: pool });
+    return unheardNode(record);
+  }
+
+  /** Writes that go with the forgetting of a node. */
+  whenForgotten(also: (node: NodeId) => readonly Write[]): void {
+    this.#alsoForgotten.push(also);
   }
 
   /** Commits what is pending together with other writes. */
@@ -116,7 +210,7 @@ export class Members {
   async register(caller: Caller, id: NodeId, wanted: NodeChanges): Promise<Node> {
     const node = this.get(id);
     requireWelcome(node);
-    if (node.status === "left") await this.join(caller, id, node.pool);
+    if (wasMember(node)) await this.join(caller, id, node.pool);
     return this.update(caller, id, wanted);
   }
 
@@ -138,6 +232,7 @@ export class Members {
     requireMayChange(caller, id);
     const node = this.get(id);
     if (node.status === "left") return node;
+    if (node.status === "pending") return this.forget(caller, node, "node.left");
     const record = leftNode(node);
     const writes = [this.#end(node, "left")];
     return this.#save(caller, { record, action: "node.left", event: "node.left", writes });
@@ -147,13 +242,28 @@ export class Members {
     requireMayChange(caller, id);
     const node = this.get(id);
     const pool = this.#pools.get(to);
-    const isKnown = node.pool === pool.id;
-    if (isKnown && node.status === "member") return node;
-    const record = joinedNode(node, pool.id);
+    const isByItself = caller.node !== undefined;
+    if (isHere(node, pool, isByItself)) return node;
+    const isKnown = node.pool === pool.id && node.pending === undefined;
+    if (isByItself && !isKnown) return this.#enterByItself(caller, node, pool);
+    const record = this.#joined(node, pool.id);
     if (!isKnown) this.#requireAdmitted(caller, pool, record);
+    return this.#enter(caller, { node, record, pool, isKnown });
+  }
+
+  async #enter(
+    caller: Caller,
+    of: {
+      readonly node: Node;
+      readonly record: NodeRecord;
+      readonly pool: Pool;
+      readonly isKnown: boolean;
+    },
+  ): Promise<Node> {
+    const { node, record, pool, isKnown } = of;
     const release = this.#roster.hold(pool, node.id, isKnown);
     const begin = beginMembership(this.#parts.database.sql, record, this.#parts.clock.now());
-    const event = node.status === "left" ? "node.joined" : "node.moved";
+    const event = takesPlace(node) ? "node.moved" : "node.joined";
     const writes = event === "node.moved" ? [this.#end(node, "moved"), begin] : [begin];
     try {
       return await this.#save(caller, { record, action: event, event, writes });
@@ -162,13 +272,37 @@ export class Members {
     }
   }
 
-  async suspend(caller: Caller, id: string, reason?: string): Promise<Node> {
+  /** Already suspended, it keeps its date, and gets the terms that are said anew. */
+  async suspend(caller: Caller, id: string, terms: SuspensionTerms = {}): Promise<Node> {
     const node = this.get(id);
-    if (node.status === "suspended") return node;
-    const record = suspendedNode(node);
-    const detail = reason ? { reason } : {};
-    const suspension = { record, action: "node.suspended", event: "node.suspended" } as const;
-    return this.#save(caller, { ...suspension, detail });
+    const { reason, removeAfterSeconds } = terms;
+    const isSaid = reason !== undefined || removeAfterSeconds !== undefined;
+    if (node.status === "suspended" && !isSaid) return node;
+    const suspension = this.#suspensionOf(node, terms);
+    const record = suspendedNode(node, suspension);
+    const { removeAtMs } = suspension;
+    const detail = {
+      ...(suspension.reason !== undefined && { reason: suspension.reason }),
+      remove_at: removeAtMs === undefined ? "never" : new Date(removeAtMs).toISOString(),
+    };
+    const step = { record, action: "node.suspended", event: "node.suspended" } as const;
+    return this.#save(caller, { ...step, detail });
+  }
+
+  #suspensionOf({ suspension }: Node, { reason, removeAfterSeconds }: SuspensionTerms): Suspension {
+    const sinceMs = this.#parts.clock.now();
+    const after = removeAfterSeconds === null ? 0 : removeAfterSeconds;
+    const kept = suspension !== undefined && after === undefined;
+    const seconds = after ?? this.#settings.graceSeconds;
+    return {
+      reason: reason ?? suspension?.reason,
+      sinceMs,
+      removeAtMs: kept
+        ? suspension.removeAtMs
+        : seconds === 0
+          ? undefined
+          : sinceMs + seconds * 1000,
+    };
   }
 
   async resume(caller: Caller, id: string): Promise<Node> {
@@ -178,12 +312,13 @@ export class Members {
     return this.#save(caller, { record, action: "node.resumed", event: "node.changed" });
   }
 
-  async remove(caller: Caller, id: string): Promise<Node> {
+  async remove(caller: Caller, id: string, why?: string): Promise<Node> {
     const node = this.get(id);
     if (node.status === "removed") return node;
     const record = removedNode(node);
     const writes = takesPlace(node) ? [this.#end(node, "removed")] : [];
-    return this.#save(caller, { record, action: "node.removed", event: "node.removed", writes });
+    const step = { record, action: "node.removed", event: "node.removed", writes } as const;
+    return this.#save(caller, why === undefined ? step : { ...step, detail: { reason: why } });
   }
 
   async approve(caller: Caller, id: string): Promise<Node> {
@@ -227,10 +362,37 @@ export class Members {
       org: profile.org ?? pool.org,
       specializationApproved: wanted.specializationApproved ?? false,
       status: "member",
+      suspension: undefined,
+      pending: undefined,
+      memberFrom: undefined,
       registeredAtMs: this.#parts.clock.now(),
       registeredSlot: slot,
       version: 1,
     };
+  }
+
+  /** A node at the door of a public pool is moved there, and waits until it was heard. */
+  async #enterByItself(caller: Caller, node: Node, pool: Pool): Promise<Node> {
+    const network = MOVERS;
+    const entry = { sinceMs: this.#parts.clock.now(), network };
+    const record = pendingNode(node, pool.id, entry);
+    this.#requireAdmitted(caller, pool, record);
+    const release = this.#roster.holdPending(pool, { id: node.id, network }, this.#settings);
+    const writes = takesPlace(node) ? [this.#end(node, "moved")] : [];
+    const event = takesPlace(node) ? "node.moved" : "node.pending";
+    try {
+      return await this.#save(caller, { record, action: event, event, writes });
+    } finally {
+      release();
+    }
+  }
+
+  /** An operator who brings in a pending node vouches for it; what it did before never earns. */
+  #joined(node: Node, pool: PoolId): NodeRecord {
+    const record = joinedNode(node, pool);
+    if (node.pending === undefined) return record;
+    const { epoch, slot } = this.#parts.slotNow();
+    return { ...record, memberFrom: { epoch, slot: slot + 1 } };
   }
 
   /** By itself a node comes into public pools only, and into none that does not admit its organization. */
@@ -283,10 +445,16 @@ export class Members {
   }
 }
 
+/** Whether joining would change nothing; a pending node makes itself no member by it. */
+function isHere(node: Node, pool: Pool, isByItself: boolean): boolean {
+  if (node.pool !== pool.id) return false;
+  return node.status === "member" || (node.status === "pending" && isByItself);
+}
+
 /** A node that had left, admitted again by a new token. */
 function readmitted(known: Node, pool: Pool, wanted: NewNode): NodeRecord {
   const record = joinedNode(known, pool.id);
-  if (takesPlace(known)) throw nodeExists(known.id);
+  if (isListed(known)) throw nodeExists(known.id);
   const profile = changedProfile(known, wanted);
   const isApproved =
     known.specializationApproved && profile.specialization === known.specialization;

@@ -15,6 +15,9 @@ declare module "@/kernel/module.ts" {
   }
 }
 
+/** How often it is looked who is to be removed or forgotten. */
+const TEND_EVERY_MS = 5_000;
+
 /** Provides `registry`: who belongs to which pool. */
 export const registry = defineModule({
   name: "registry",
@@ -57,12 +60,44 @@ export const registry = defineModule({
             "Organizations private pools admit and show themselves to, unless a pool has its own list; an empty list admits nobody, none at all admits any that has a token.",
         }),
       ),
+      suspension_grace: t.Integer({
+        default: 7 * 86_400,
+        minimum: 0,
+        maximum: 366 * 86_400,
+        duration: true,
+        live: true,
+        description:
+          "How long a suspended node stays before the pool removes it, unless its suspension says otherwise; 0 for ever.",
+      }),
+      max_pending: t.Integer({
+        default: 20,
+        minimum: 1,
+        maximum: 1_000,
+        live: true,
+        description: "New nodes that may wait at the same time to be admitted to one public pool.",
+      }),
+      max_pending_per_network: t.Integer({
+        default: 4,
+        minimum: 1,
+        maximum: 1_000,
+        live: true,
+        description: "Of them, those from one address (IPv6: one /64).",
+      }),
+      pending_time: t.Integer({
+        default: 3_600,
+        minimum: 60,
+        maximum: 86_400,
+        duration: true,
+        live: true,
+        description:
+          "A new node of a public pool that was not heard in three slots within this time is forgotten.",
+      }),
     }),
   check(config, value) {
     requireSameInterval(settingsOf(config).healthCheckSeconds, Number(value("poot.slot_seconds")));
   },
-  async start(services, { config, reloaded }) {
-    const { database, http, grpc, metrics } = services;
+  async start(services, { config, reloaded, ready, defer, fatal }) {
+    const { database, clock, http, grpc, metrics } = services;
     await database.migrate(REGISTRY_MIGRATIONS);
     const service = await Registry.open({ ...services, settings: settingsOf(config) });
     http.guardWith((caller, named) => service.requireReach(caller, named));
@@ -73,6 +108,7 @@ export const registry = defineModule({
     grpc.serve(RegistryService, "node", lookRpcs(service), "read");
     showFigures(service, metrics);
     reloaded((next) => service.apply(settingsOf(next)));
+    ready(() => defer(clock.every(TEND_EVERY_MS, () => void service.tend().catch(fatal))));
     return service;
   },
 });

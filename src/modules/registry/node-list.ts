@@ -1,5 +1,5 @@
 import type { PoolId } from "@/core/ids.ts";
-import { NODE_STATES, type Node, type NodeState, takesPlace } from "@/core/node.ts";
+import { isListed, NODE_STATES, type Node, type NodeState } from "@/core/node.ts";
 import { PoolError } from "@/std/errors.ts";
 import { type Page, type PageRequest, pageOf } from "@/std/paging.ts";
 import type { Roster } from "./roster.ts";
@@ -51,7 +51,7 @@ export function matches(node: Node, filter: NodeFilter): boolean {
     (pools === undefined || pools.has(node.pool)) &&
     (specialization === undefined || node.specialization === specialization) &&
     (org === undefined || node.org === org) &&
-    (state === undefined ? takesPlace(node) : node.state === state)
+    (state === undefined ? isListed(node) : node.state === state)
   );
 }
 

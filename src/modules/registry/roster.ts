@@ -1,6 +1,7 @@
 import type { NodeId, PoolId } from "@/core/ids.ts";
 import {
   changedNode,
+  isListed,
   type Judgement,
   judgedNode,
   type Node,
@@ -9,10 +10,11 @@ import {
   takesPlace,
   unheardNode,
 } from "@/core/node.ts";
-import { type Pool, poolFull } from "@/core/pool.ts";
+import { type Pool, poolCrowded, poolFull } from "@/core/pool.ts";
 import { assert } from "@/std/assert.ts";
 import { toBase64 } from "@/std/bytes.ts";
 import type { Changes } from "./changes.ts";
+import { Door, type DoorTerms } from "./door.ts";
 
 interface Entry {
   node: Node;
@@ -27,14 +29,15 @@ export class Roster {
   readonly #pools = new Map<PoolId, Pool>();
   readonly #entries = new Map<NodeId, Entry>();
   readonly #byKey = new Map<string, NodeId>();
-  /** All ids in their order, and those that take a place, by pool. */
+  /** All ids in their order, and those that stand in the list of their pool, by pool. */
   readonly #ids: NodeId[] = [];
-  readonly #placed = new Map<PoolId, NodeId[]>();
+  readonly #listed = new Map<PoolId, NodeId[]>();
+  readonly door = new Door();
   /** Places held for commits under way. */
   readonly #held = new Map<PoolId, Set<NodeId>>();
   readonly #closing = new Set<PoolId>();
-  /** The pools nodes were in before the one they are in. */
-  readonly #former = new Map<NodeId, Set<PoolId>>();
+  /** The pools nodes are or ever were members of. */
+  readonly #stays = new Map<NodeId, Set<PoolId>>();
   #generation = 0;
 
   constructor(render: (node: Node) => string, changes: Changes) {
@@ -74,11 +77,16 @@ export class Roster {
   }
 
   wasIn(node: NodeId, pool: string): boolean {
-    return this.#former.get(node)?.has(pool as PoolId) === true;
+    return this.#stays.get(node)?.has(pool as PoolId) === true;
   }
 
-  noteFormer(node: NodeId, pool: PoolId): void {
-    this.#former.set(node, (this.#former.get(node) ?? new Set()).add(pool));
+  /** Whether a node was ever a member of any pool. */
+  hasStayed(node: NodeId): boolean {
+    return this.#stays.has(node);
+  }
+
+  noteStay(node: NodeId, pool: PoolId): void {
+    this.#stays.set(node, (this.#stays.get(node) ?? new Set()).add(pool));
   }
 
   nodeOfKey(publicKey: Uint8Array): Node | undefined {
@@ -86,17 +94,26 @@ export class Roster {
     return id === undefined ? undefined : this.node(id);
   }
 
-  /** Ids in their order, after a position: those that take a place in one pool, or all there are. */
+  /** Ids in their order, after a position: those listed in one pool, or all there are. */
   *idsAfter(after: string, pool?: PoolId): Iterable<NodeId> {
-    const ids = pool === undefined ? this.#ids : (this.#placed.get(pool) ?? []);
+    const ids = pool === undefined ? this.#ids : (this.#listed.get(pool) ?? []);
     for (let at = placeOf(ids, after); at < ids.length; at++) {
       const id = ids[at];
       if (id !== undefined && id !== after) yield id;
     }
   }
 
+  /** How many nodes take a place in a pool; those at its door do not. */
   countOf(pool: PoolId): number {
-    return this.#placed.get(pool)?.length ?? 0;
+    return (this.#listed.get(pool)?.length ?? 0) - this.door.countOf(pool);
+  }
+
+  /** All nodes there are, in the order of their ids. */
+  *nodes(): Iterable<Node> {
+    for (const id of [...this.#ids]) {
+      const node = this.node(id);
+      if (node) yield node;
+    }
   }
 
   /** The JSON text of a node. */
@@ -119,6 +136,20 @@ export class Roster {
     return () => held.delete(node);
   }
 
+  /** The same for a place at the door of a public pool, which is of no use while the pool is full. */
+  holdPending(pool: Pool, node: { readonly id: NodeId; readonly network: string }, max: DoorTerms) {
+    const release = this.hold(pool, node.id, false);
+    const leave = this.door.hold(pool, node, max);
+    if (leave) {
+      return () => {
+        leave();
+        release();
+      };
+    }
+    release();
+    throw poolCrowded(pool);
+  }
+
   heldIn(pool: PoolId): number {
     return this.#held.get(pool)?.size ?? 0;
   }
@@ -138,10 +169,21 @@ export class Roster {
     const before = this.#entries.get(record.id)?.node;
     const node = before ? changedNode(before, record) : unheardNode(record);
     this.#index(before, node);
-    if (before && before.pool !== node.pool) this.noteFormer(node.id, before.pool);
+    if (takesPlace(node)) this.noteStay(node.id, node.pool);
     this.#entries.set(node.id, { node, text: undefined });
     this.#tell(node, { pool: before?.pool ?? node.pool, reshaped: true });
     return node;
+  }
+
+  /** Forgets a node that was never admitted. */
+  drop(node: Node): void {
+    this.#entries.delete(node.id);
+    this.#byKey.delete(toBase64(node.publicKey));
+    removeSorted(this.#ids, node.id);
+    if (isListed(node)) removeSorted(this.#listedIn(node.pool), node.id);
+    this.door.forget(node);
+    this.#generation += 1;
+    this.changes.add({ id: node.id, pool: node.pool, reshaped: true });
   }
 
   /** Takes over what was heard of a node; answers whether it shows more than a newer heartbeat. */
@@ -168,13 +210,15 @@ export class Roster {
     if (!before) insertSorted(this.#ids, node.id);
     if (before) this.#byKey.delete(toBase64(before.publicKey));
     this.#byKey.set(toBase64(node.publicKey), node.id);
-    if (before && takesPlace(before)) removeSorted(this.#placesOf(before.pool), node.id);
-    if (takesPlace(node)) insertSorted(this.#placesOf(node.pool), node.id);
+    if (before && isListed(before)) removeSorted(this.#listedIn(before.pool), node.id);
+    if (isListed(node)) insertSorted(this.#listedIn(node.pool), node.id);
+    if (before) this.door.forget(before);
+    if (node.status === "pending" && node.pending) this.door.note(node, node.pending.network);
   }
 
-  #placesOf(pool: PoolId): NodeId[] {
-    const ids = this.#placed.get(pool) ?? [];
-    this.#placed.set(pool, ids);
+  #listedIn(pool: PoolId): NodeId[] {
+    const ids = this.#listed.get(pool) ?? [];
+    this.#listed.set(pool, ids);
     return ids;
   }
 

@@ -161,10 +161,15 @@ const operatorRoutes = (registry: Registry, http: Http) => {
       ({ body, params, request }) =>
         http.once(request, body, async () => {
           const caller = http.callerOf(request);
-          const node = await registry.suspend(caller, params.node_id, body?.reason);
+          const { reason, remove_after_seconds: removeAfterSeconds } = body ?? {};
+          const terms = { reason, removeAfterSeconds };
+          const node = await registry.suspend(caller, params.node_id, terms);
           return { status: 200, body: registry.nodeView(node) };
         }),
-      { ...schema("Suspend a node: no credit, no work, until it is resumed"), body: SuspendBody },
+      {
+        ...schema("Suspend a node: no credit, no work, until it is resumed or removed"),
+        body: SuspendBody,
+      },
     )
     .post(
       "/resume",

@@ -28,7 +28,20 @@ export const NodeView = t.Object({
   org: t.Nullable(t.String()),
   metadata: t.Record(t.String(), t.String()),
   state: words(NODE_STATES, "What the pool knows of it now."),
-  status: words(["member", "suspended", "left", "removed"], "Whether it belongs to its pool."),
+  status: words(
+    ["pending", "member", "suspended", "left", "removed"],
+    "Whether it belongs to its pool; a pending one earns nothing until it was heard in three slots.",
+  ),
+  suspension: t.Nullable(
+    t.Object({
+      reason: t.Nullable(t.String()),
+      since: time,
+      remove_at: t.Nullable(
+        t.String({ format: "date-time", description: "When the pool removes it; null for never." }),
+      ),
+    }),
+  ),
+  pending_since: t.Nullable(time),
   public_key: t.String({ description: "Ed25519, base64." }),
   registered_at: time,
   last_seen_at: t.Nullable(time),
@@ -92,6 +105,7 @@ export const PoolView = t.Object({
   created_at: time,
   max_nodes: t.Integer(),
   nodes: t.Integer({ description: "How many nodes take a place in it." }),
+  pending: t.Integer({ description: "How many nodes wait to be admitted; they take no place." }),
   etag: t.String({ description: "For If-Match." }),
 });
 
@@ -142,6 +156,16 @@ export const PoolChangesBody = t.Object({
 export const SuspendBody = t.Optional(
   t.Object({
     reason: t.Optional(t.String({ maxLength: 256, description: "Why, for the record." })),
+    remove_after_seconds: t.Optional(
+      t.Nullable(
+        t.Integer({
+          minimum: 60,
+          maximum: 366 * 86_400,
+          description:
+            "After how long the pool removes it, unless it is resumed; null for never, registry.suspension_grace when unstated.",
+        }),
+      ),
+    ),
   }),
 );
 

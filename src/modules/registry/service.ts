@@ -1,14 +1,24 @@
-import { type Caller, isOfInstallation } from "@/core/caller.ts";
+import { type Caller, isOfInstallation, systemCaller } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
-import { canServe, type Judgement, type Node, type NodeState } from "@/core/node.ts";
+import {
+  canServe,
+  type EpochSlot,
+  isRemovalDue,
+  type Judgement,
+  type Node,
+  type NodeState,
+  nodePending,
+} from "@/core/node.ts";
 import type { NodeChanges } from "@/core/node-profile.ts";
 import { type Pool, type PoolChanges, poolPrivate, poolUnknown } from "@/core/pool.ts";
 import { isOfPool, type Named, type Reach, requireReach, seesPool } from "@/core/sight.ts";
 import { WEIGHT_USUAL } from "@/core/specialization.ts";
+import type { Write } from "@/ports/database.ts";
 import { assert } from "@/std/assert.ts";
+import { isRefusal } from "@/std/errors.ts";
 import type { Page, PageRequest } from "@/std/paging.ts";
 import { Changes } from "./changes.ts";
-import { Members, type NewNode, type Pending } from "./members.ts";
+import { Members, type NewNode, type Pending, type SuspensionTerms } from "./members.ts";
 import { listNodes, matching, type NodeFilter, type NodeRange } from "./node-list.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import { Picks, type Question } from "./picks.ts";
@@ -29,6 +39,10 @@ interface ToldOfNode {
 declare module "@/kernel/events.ts" {
   interface EventMap {
     "node.joined": ToldOfNode;
+    /** At the door of a public pool; `node.joined` follows when it was admitted. */
+    "node.pending": ToldOfNode;
+    /** Was pending for too long, and is forgotten. */
+    "node.expired": ToldOfNode;
     "node.left": ToldOfNode;
     "node.changed": ToldOfNode;
     "node.suspended": ToldOfNode;
@@ -48,6 +62,15 @@ export interface Census {
   readonly nodes: number;
 }
 
+/** What the registry needs to know of the pool's time. */
+interface PoolTime {
+  readonly epoch: number;
+  readonly trusted: boolean;
+}
+
+const ITSELF = systemCaller("registry");
+const GRACE_OVER = "its suspension was not lifted in time";
+
 /** Who belongs to which pool. All of it is in memory; the disk is read once, at the start. */
 export class Registry {
   readonly #parts: RegistryParts;
@@ -56,7 +79,9 @@ export class Registry {
   readonly #members: Members;
   readonly #picks: Picks;
   #settings: RegistrySettings;
+  readonly #startedMs: number;
   #slotNow: (() => number) | undefined;
+  #time: () => PoolTime = () => ({ epoch: 0, trusted: true });
   #weightOf: (specialization: string) => number = () => WEIGHT_USUAL;
 
   private constructor(parts: RegistryParts) {
@@ -65,24 +90,71 @@ export class Registry {
     const epoch = Buffer.from(parts.random.bytes(3)).readUIntBE(0, 3);
     this.#roster = new Roster((node) => JSON.stringify(this.nodeView(node)), new Changes(epoch));
     this.#pools = new Pools(parts, this.#roster);
-    this.#members = new Members(parts, this.#roster, this.#pools);
+    const slotNow = () => this.#epochSlot();
+    this.#members = new Members({ ...parts, slotNow }, this.#roster, this.#pools);
+    this.#startedMs = parts.clock.now();
     this.#picks = new Picks(parts.clock);
   }
 
   /** The registry with everything the disk knows; the tables must be there. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const registry = new Registry(parts);
-    const { pools, nodes, former } = await readAll(parts.database);
+    const { pools, nodes, stays } = await readAll(parts.database);
     for (const pool of pools) registry.#pools.put(pool);
     for (const node of nodes) registry.#roster.put(node);
-    for (const { node, pool } of former) registry.#roster.noteFormer(node, pool);
+    for (const { node, pool } of stays) registry.#roster.noteStay(node, pool);
     await registry.#pools.adoptFirst();
     return registry;
   }
 
-  /** Who counts slots says which one it is now. */
-  countSlotsWith(slotNow: () => number): void {
+  /** Who counts slots says which one it is now, of which epoch, and whether that is to be believed. */
+  countSlotsWith(slotNow: () => number, time?: () => PoolTime): void {
     this.#slotNow = slotNow;
+    if (time) this.#time = time;
+  }
+
+  #epochSlot(): EpochSlot {
+    assert(this.#slotNow, "somebody counts slots: poot calls registry.countSlotsWith");
+    return { epoch: this.#time().epoch, slot: this.#slotNow() };
+  }
+
+  /**
+   * Removes nodes whose suspension has run out, and forgets those that were pending for too long or
+   * whose pool is public no more. While the pool's clock is not believed, nobody.
+   */
+  async tend(): Promise<void> {
+    if (!this.#time().trusted) return;
+    const nowMs = this.#parts.clock.now();
+    for (const node of this.#roster.nodes()) {
+      if (isRemovalDue(node, nowMs)) {
+        await unlessRefused(() => this.#members.remove(ITSELF, node.id, GRACE_OVER));
+      } else if (this.#isPastPending(node, nowMs)) {
+        await unlessRefused(() => this.#members.forget(ITSELF, node, "node.expired"));
+      }
+    }
+  }
+
+  /** The time in which the pool did not run counts for nobody. */
+  #isPastPending({ status, pending, pool }: Node, nowMs: number): boolean {
+    if (status !== "pending" || !pending) return false;
+    const sinceMs = Math.max(pending.sinceMs, this.#startedMs);
+    const isLate = nowMs - sinceMs >= this.#settings.pendingSeconds * 1000;
+    return isLate || this.findPool(pool)?.visibility !== "public";
+  }
+
+  /** Writes that go with the forgetting of a node that was never admitted. */
+  whenForgotten(also: (node: NodeId) => readonly Write[]): void {
+    this.#members.whenForgotten(also);
+  }
+
+  /** A pending node was heard in a slot for the last time it takes; it is a member from the next on. */
+  admitPending(node: NodeId, heardIn: EpochSlot): Promise<Node> {
+    return this.#members.admitPending(ITSELF, node, heardIn);
+  }
+
+  /** How many nodes wait at the door of a pool. */
+  pendingIn(pool: PoolId): number {
+    return this.#roster.door.countOf(pool);
   }
 
   /** Who keeps the tariff says what a specialization weighs now; it shows which nodes wait. */
@@ -110,6 +182,7 @@ export class Registry {
   apply(settings: RegistrySettings): void {
     this.#settings = settings;
     this.#pools.apply(settings);
+    this.#members.apply(settings);
   }
 
   /** All pools, oldest first. */
@@ -142,7 +215,7 @@ export class Registry {
   }
 
   poolView(pool: Pool): ReturnType<typeof poolView> {
-    return poolView(pool, this.countOf(pool.id));
+    return poolView(pool, { nodes: this.countOf(pool.id), pending: this.pendingIn(pool.id) });
   }
 
   findNode(id: string): Node | undefined {
@@ -177,6 +250,7 @@ export class Registry {
   /** The pool of a node that calls; refuses a node that is in none (`pool.private`). */
   homeOf(id: NodeId): PoolId {
     const node = this.getNode(id);
+    if (node.status === "pending") throw nodePending(id);
     if (node.status !== "member") throw poolPrivate(node.pool);
     return node.pool;
   }
@@ -262,8 +336,7 @@ export class Registry {
 
   /** An operator registers a node by its key. */
   async admit(caller: Caller, wanted: NewNode, also: Also<Node> = () => []): Promise<Node> {
-    assert(this.#slotNow, "somebody counts slots: poot calls registry.countSlotsWith");
-    return this.#members.settle(this.admission(caller, wanted, this.#slotNow()), also);
+    return this.#members.settle(this.admission(caller, wanted, this.#epochSlot().slot), also);
   }
 
   /** A node says what it is; one that had left comes back. */
@@ -286,9 +359,9 @@ export class Registry {
     return this.#members.join(caller, id, pool);
   }
 
-  /** The reason goes into the audit. */
-  suspend(caller: Caller, id: string, reason?: string): Promise<Node> {
-    return this.#members.suspend(caller, id, reason);
+  /** No credit, no work, until it is resumed, or removed when its time of grace is over. */
+  suspend(caller: Caller, id: string, terms?: SuspensionTerms): Promise<Node> {
+    return this.#members.suspend(caller, id, terms);
   }
 
   resume(caller: Caller, id: string): Promise<Node> {
@@ -333,5 +406,14 @@ export class Registry {
   /** The nodes a filter lets through, then "ready", then every change. */
   watch(filter: NodeFilter, watching: Watching): AsyncIterable<WatchEvent> {
     return watchNodes(this.#roster, filter, watching);
+  }
+}
+
+/** Where somebody else changed it, or the disk takes no writes, it is looked at again. */
+async function unlessRefused(act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
   }
 }

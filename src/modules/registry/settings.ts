@@ -11,6 +11,13 @@ export interface RegistrySettings {
   readonly allowedOrgs: readonly string[] | undefined;
   /** Whether pools that say nothing of it are open to anybody. */
   readonly isPublic: boolean;
+  /** How long a suspended node stays before it is removed, unless the suspension says; 0 for ever. */
+  readonly graceSeconds: number;
+  /** How many nodes may wait to be admitted to one public pool, and of them from one network. */
+  readonly pendingMax: number;
+  readonly pendingPerNetworkMax: number;
+  /** How long a node may be pending before it is forgotten. */
+  readonly pendingSeconds: number;
 }
 
 /** The section as its schema checks it. */
@@ -20,6 +27,10 @@ export interface RegistryConfig {
   readonly health_check_interval?: number;
   readonly allow_public_registration: boolean;
   readonly allowed_orgs?: readonly string[];
+  readonly suspension_grace: number;
+  readonly max_pending: number;
+  readonly max_pending_per_network: number;
+  readonly pending_time: number;
 }
 
 /** The settings of a section. */
@@ -30,6 +41,10 @@ export function settingsOf(config: RegistryConfig): RegistrySettings {
     healthCheckSeconds: config.health_check_interval,
     allowedOrgs: config.allowed_orgs,
     isPublic: config.allow_public_registration,
+    graceSeconds: config.suspension_grace,
+    pendingMax: config.max_pending,
+    pendingPerNetworkMax: config.max_pending_per_network,
+    pendingSeconds: config.pending_time,
   };
 }
 

@@ -43,6 +43,14 @@ interface NodeRow {
   registered_at_ms: bigint;
   registered_slot: bigint;
   version: bigint;
+  suspended_at_ms: bigint | null;
+  suspension_reason: string | null;
+  remove_at_ms: bigint | null;
+  /** A pending node is a member that has this, so that the older rule about status holds. */
+  pending_since_ms: bigint | null;
+  pending_network: string | null;
+  member_from_epoch: bigint | null;
+  member_from_slot: bigint | null;
 }
 
 interface MembershipRow {
@@ -90,6 +98,23 @@ export const REGISTRY_MIGRATIONS: readonly Migration[] = [
       "ALTER TABLE pool ADD COLUMN allowed_orgs TEXT",
     ],
   },
+  {
+    name: "registry/0004-suspension",
+    statements: [
+      "ALTER TABLE node ADD COLUMN suspended_at_ms {int}",
+      "ALTER TABLE node ADD COLUMN suspension_reason TEXT",
+      "ALTER TABLE node ADD COLUMN remove_at_ms {int}",
+    ],
+  },
+  {
+    name: "registry/0005-pending",
+    statements: [
+      "ALTER TABLE node ADD COLUMN pending_since_ms {int}",
+      "ALTER TABLE node ADD COLUMN pending_network TEXT",
+      "ALTER TABLE node ADD COLUMN member_from_epoch {int}",
+      "ALTER TABLE node ADD COLUMN member_from_slot {int}",
+    ],
+  },
 ];
 
 /** One stay of a node in a pool. */
@@ -104,11 +129,11 @@ export interface Membership {
 /** Why a membership ended. */
 export type EndReason = "left" | "removed" | "moved";
 
-/** All pools that are not deleted, all nodes, and in which other pools nodes were before. */
+/** All pools that are not deleted, all nodes, and which pools they are or were members of. */
 export async function readAll(database: Database): Promise<{
   readonly pools: readonly PoolRecord[];
   readonly nodes: readonly NodeRecord[];
-  readonly former: readonly Pick<Membership, "node" | "pool">[];
+  readonly stays: readonly Pick<Membership, "node" | "pool">[];
 }> {
   const pools = await database.sql
     .selectFrom("pool")
@@ -116,17 +141,15 @@ export async function readAll(database: Database): Promise<{
     .where("deleted_at_ms", "is", null)
     .execute();
   const nodes = await database.sql.selectFrom("node").selectAll().execute();
-  const former = await database.sql
+  const stays = await database.sql
     .selectFrom("membership")
-    .innerJoin("node", "node.id", "membership.node")
-    .select(["membership.node as node", "membership.pool as pool"])
+    .select(["node", "pool"])
     .distinct()
-    .whereRef("membership.pool", "<>", "node.pool")
     .execute();
   return {
     pools: pools.map(poolOf),
     nodes: nodes.map(nodeOf),
-    former: former.map(({ node, pool }) => ({ node: node as NodeId, pool: pool as PoolId })),
+    stays: stays.map(({ node, pool }) => ({ node: node as NodeId, pool: pool as PoolId })),
   };
 }
 
@@ -209,6 +232,16 @@ export function saveNode(sql: Kysely<Tables>, node: NodeRecord): Write {
   return { query, rows: 1, refusal: nodeChanged(node.id) };
 }
 
+/** A node that was never admitted is forgotten, if it is still at this version. */
+export function deleteNode(sql: Kysely<Tables>, node: NodeRecord): Write {
+  const query = sql
+    .deleteFrom("node")
+    .where("id", "=", node.id)
+    .where("version", "=", BigInt(node.version))
+    .compile();
+  return { query, rows: 1, refusal: nodeChanged(node.id) };
+}
+
 /** A node's membership begins; it must have none. */
 export function beginMembership(sql: Kysely<Tables>, node: NodeRecord, atMs: number): Write {
   const row = { node: node.id, pool: node.pool, from_ms: BigInt(atMs), to_ms: null, reason: null };
@@ -261,7 +294,14 @@ function nodeValues(node: NodeRecord) {
     endpoint: node.endpoint ?? null,
     org: node.org ?? null,
     metadata: JSON.stringify(node.metadata),
-    status: node.status,
+    status: node.status === "pending" ? "member" : node.status,
+    suspended_at_ms: bigOf(node.suspension?.sinceMs),
+    suspension_reason: node.suspension?.reason ?? null,
+    remove_at_ms: bigOf(node.suspension?.removeAtMs),
+    pending_since_ms: bigOf(node.pending?.sinceMs),
+    pending_network: node.pending?.network ?? null,
+    member_from_epoch: bigOf(node.memberFrom?.epoch),
+    member_from_slot: bigOf(node.memberFrom?.slot),
     version: BigInt(node.version),
   };
 }
@@ -293,9 +333,40 @@ function nodeOf(row: NodeRow): NodeRecord {
     endpoint: row.endpoint ?? undefined,
     org: row.org ?? undefined,
     metadata: JSON.parse(row.metadata) as Record<string, string>,
-    status: row.status as NodeStatus,
+    status: statusOf(row),
     registeredAtMs: Number(row.registered_at_ms),
     registeredSlot: Number(row.registered_slot),
+    ...standingOf(row),
     version: Number(row.version),
   };
+}
+
+function statusOf({ status, pending_since_ms: pending }: NodeRow): NodeStatus {
+  return status === "member" && pending !== null ? "pending" : (status as NodeStatus);
+}
+
+function standingOf(row: NodeRow): Pick<NodeRecord, "suspension" | "pending" | "memberFrom"> {
+  const suspension = {
+    reason: row.suspension_reason ?? undefined,
+    // A suspension of an older program has no date.
+    sinceMs: Number(row.suspended_at_ms ?? row.registered_at_ms),
+    removeAtMs: row.remove_at_ms === null ? undefined : Number(row.remove_at_ms),
+  };
+  const pending = {
+    sinceMs: Number(row.pending_since_ms),
+    network: row.pending_network ?? "",
+  };
+  const memberFrom = {
+    epoch: Number(row.member_from_epoch),
+    slot: Number(row.member_from_slot),
+  };
+  return {
+    suspension: row.status === "suspended" ? suspension : undefined,
+    pending: row.pending_since_ms === null ? undefined : pending,
+    memberFrom: row.member_from_slot === null ? undefined : memberFrom,
+  };
+}
+
+function bigOf(value: number | undefined): bigint | null {
+  return value === undefined ? null : BigInt(value);
 }

@@ -15,6 +15,9 @@ export function nodeView(node: Node, specializationApproved: boolean) {
     metadata: node.metadata,
     state: node.state as string,
     status: node.status as string,
+    suspension: suspensionView(node),
+    pending_since:
+      node.status === "pending" && node.pending ? timeText(node.pending.sinceMs) : null,
     public_key: toBase64(node.publicKey),
     registered_at: new Date(node.registeredAtMs).toISOString(),
     last_seen_at: node.lastSeenMs === 0 ? null : new Date(node.lastSeenMs).toISOString(),
@@ -23,8 +26,25 @@ export function nodeView(node: Node, specializationApproved: boolean) {
   };
 }
 
-/** A pool, as HTTP shows it; `nodes` counts those that take a place. */
-export function poolView(pool: Pool, nodes: number) {
+function suspensionView({ suspension }: Node) {
+  if (!suspension) return null;
+  const { reason, sinceMs, removeAtMs } = suspension;
+  return {
+    reason: reason ?? null,
+    since: timeText(sinceMs),
+    remove_at: removeAtMs === undefined ? null : timeText(removeAtMs),
+  };
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** A pool, as HTTP shows it; `nodes` counts those that take a place, `pending` those at its door. */
+export function poolView(
+  pool: Pool,
+  { nodes, pending }: { readonly nodes: number; readonly pending: number },
+) {
   return {
     pool_id: pool.id as string,
     name: pool.name,
@@ -36,6 +56,7 @@ export function poolView(pool: Pool, nodes: number) {
     created_at: new Date(pool.createdAtMs).toISOString(),
     max_nodes: pool.maxNodes,
     nodes,
+    pending,
     etag: String(pool.version),
   };
 }

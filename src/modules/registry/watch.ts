@@ -46,7 +46,9 @@ export async function* watchNodes(
 }
 
 function* snapshot(roster: Roster, filter: NodeFilter): Iterable<WatchEvent> {
-  for (const node of [...matching(roster, filter)]) yield { type: "snapshot", node, version: 0n };
+  for (const node of [...matching(roster, filter)]) {
+    if (node.state !== "pending") yield { type: "snapshot", node, version: 0n };
+  }
 }
 
 /** What a change means to one watcher: nothing, a node as it is now, or one that is gone for it. */
@@ -54,7 +56,8 @@ function* told(roster: Roster, filter: NodeFilter, number: number): Iterable<Wat
   const change = roster.changes.at(number);
   const version = roster.changes.versionOf(number);
   const node = roster.node(change.id);
-  if (node && matches(node, filter)) yield { type: "changed", node, version };
+  const isShown = node !== undefined && node.state !== "pending" && matches(node, filter);
+  if (isShown) yield { type: "changed", node, version };
   else if (mayHaveBeenSeen(change, filter)) yield { type: "removed", id: change.id, version };
 }
 

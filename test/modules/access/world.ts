@@ -4,6 +4,7 @@ import { TestClock } from "#test/support/clock.ts";
 import { type DatabaseKind, databases } from "#test/support/database.ts";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { frontTerms } from "#test/support/http.ts";
+import { TEST_SETTINGS } from "#test/support/registry.ts";
 import type { Caller } from "@/core/caller.ts";
 import { type NodeId, nodeIdOf, type PoolId } from "@/core/ids.ts";
 import { enrolmentProof, parseToken, secretHash } from "@/core/token.ts";
@@ -121,13 +122,7 @@ async function startParts({ database, files, clock, lines }: Place) {
   });
   await authority.ensureLeaf(clock.now());
   const parts = { database, files, clock, random, certificates, tokens, audit, authority, log };
-  const settings = {
-    maxNodes: 100,
-    lostAfterSlots: 3,
-    healthCheckSeconds: undefined,
-    allowedOrgs: undefined,
-    isPublic: false,
-  };
+  const settings = TEST_SETTINGS;
   const registry = await Registry.open({ ...parts, events: new Events(log), settings });
   const limits = { failuresMax: 10, windowMs: HOUR_MS, blockMs: HOUR_MS, addressesMax: 1_000 };
   const passwords = countingPasswords();

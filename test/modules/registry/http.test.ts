@@ -611,7 +611,7 @@ describe("over HTTP", () => {
       .where("action", "=", "node.suspended")
       .execute();
     expect(rows.map(({ detail }) => JSON.parse(detail))).toEqual([
-      { pool: at.home.id, reason: "asked by its owner" },
+      { pool: at.home.id, reason: "asked by its owner", remove_at: "2026-01-08T00:00:00.002Z" },
     ]);
   });
 

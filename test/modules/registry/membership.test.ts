@@ -7,6 +7,7 @@ import {
   poolNamed,
   registryOn,
   SYSTEM,
+  TEST_SETTINGS,
 } from "#test/support/registry.ts";
 import { nodeCaller } from "@/core/caller.ts";
 import type { NodeId, PoolId } from "@/core/ids.ts";
@@ -59,7 +60,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
     const told: unknown[] = [];
     at.events.on("node.moved", (event) => told.push(event));
     at.clock.advance(60_000);
-    const moved = await registry.join(nodeCaller(node.id), node.id, lab.id);
+    const moved = await registry.join(SYSTEM, node.id, lab.id);
     expect(moved).toMatchObject({ pool: lab.id, status: "member", state: "new" });
     expect(told).toEqual([{ node: node.id, pool: lab.id, from: at.home.id }]);
     expect([registry.countOf(at.home.id), registry.countOf(lab.id)]).toEqual([0, 1]);
@@ -284,13 +285,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
       await using at = await world();
       const { registry, home } = at;
       const node = await memberOf(registry, home.id, 1, { org: "beta" });
-      registry.apply({
-        maxNodes: 9,
-        lostAfterSlots: 3,
-        healthCheckSeconds: undefined,
-        allowedOrgs: ["acme"],
-        isPublic: false,
-      });
+      registry.apply({ ...TEST_SETTINGS, maxNodes: 9, allowedOrgs: ["acme"] });
       expect(await codeOf(memberOf(registry, home.id, 2))).toBe("pool.private");
       expect(await codeOf(memberOf(registry, home.id, 2, { org: "beta" }))).toBe("pool.private");
       await memberOf(registry, home.id, 2, { org: "acme" });
@@ -321,13 +316,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
       await using at = await world({ maxNodes: 5 });
       const { registry, home } = at;
       const small = await registry.createPool(SYSTEM, { name: "small", maxNodes: 2 });
-      registry.apply({
-        maxNodes: 7,
-        lostAfterSlots: 3,
-        healthCheckSeconds: undefined,
-        allowedOrgs: undefined,
-        isPublic: false,
-      });
+      registry.apply({ ...TEST_SETTINGS, maxNodes: 7, allowedOrgs: undefined });
       expect([registry.getPool(home.id).maxNodes, registry.getPool(small.id).maxNodes]).toEqual([
         7, 2,
       ]);

@@ -22,6 +22,10 @@ describe("the section registry", () => {
       healthCheckSeconds: undefined,
       allowedOrgs: undefined,
       isPublic: false,
+      graceSeconds: 604_800,
+      pendingMax: 20,
+      pendingPerNetworkMax: 4,
+      pendingSeconds: 3_600,
     });
   });
 
