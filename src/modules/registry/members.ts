@@ -2,7 +2,6 @@ import { type Caller, requireNodeOr } from "@/core/caller.ts";
 import { type NodeId, nodeIdOf, type PoolId } from "@/core/ids.ts";
 import {
   admittedNode,
-  changedNode,
   type EpochSlot,
   isListed,
   joinedNode,
@@ -16,25 +15,22 @@ import {
   nodeRemoved,
   nodeUnknown,
   pendingNode,
-  removedNode,
   requireWelcome,
-  resumedNode,
-  type Suspension,
-  suspendedNode,
   takesPlace,
   unheardNode,
   wasMember,
 } from "@/core/node.ts";
 import { changedProfile, type NodeChanges, newProfile, sameProfile } from "@/core/node-profile.ts";
 import { admitsOrg, type Pool, poolPrivate } from "@/core/pool.ts";
-import type { EventMap } from "@/kernel/events.ts";
 import type { Write } from "@/ports/database.ts";
 import { PoolError } from "@/std/errors.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import type { Pools } from "./pools.ts";
 import type { Roster } from "./roster.ts";
 import type { RegistrySettings } from "./settings.ts";
-import { beginMembership, deleteNode, endMembership, insertNode, saveNode } from "./table.ts";
+import { type Pending, Steps } from "./steps.ts";
+import { Suspending } from "./suspending.ts";
+import { beginMembership, deleteNode, insertNode, saveNode } from "./table.ts";
 
 /** What a new node is to be. */
 export interface NewNode extends NodeChanges {
@@ -46,25 +42,6 @@ export interface NewNode extends NodeChanges {
   readonly pending?: { readonly network: string } | undefined;
 }
 
-/** What an operator says of a suspension. */
-export interface SuspensionTerms {
-  readonly reason?: string | undefined;
-  /** After how long the pool removes the node; null for never, unstated as configured. */
-  readonly removeAfterSeconds?: number | null | undefined;
-}
-
-/**
- * A change that somebody else commits together with writes of his own. After the commit he calls
- * `done`; when it was refused, `release`, or the place stays held until the next start.
- */
-export interface Pending {
-  /** The node as it will be. */
-  readonly node: Node;
-  readonly writes: readonly Write[];
-  done(): Node;
-  release(): void;
-}
-
 /** Nodes that move to a public pool by themselves share the places of one network at its door. */
 const MOVERS = "moved";
 
@@ -74,24 +51,13 @@ interface MembersParts extends RegistryParts {
   readonly slotNow: () => EpochSlot;
 }
 
-/** The events that name a node and its pool. */
-type NodeEventName = Extract<keyof EventMap, `node.${string}`>;
-
-interface Step {
-  readonly record: NodeRecord;
-  /** Past tense, dotted: the audit's word for it. */
-  readonly action: string;
-  readonly event: NodeEventName;
-  readonly writes?: readonly Write[];
-  /** What the audit says besides the pool. */
-  readonly detail?: Readonly<Record<string, string>>;
-}
-
 /** Changes who belongs to which pool: read from memory, decide, commit, then memory, then tell. */
 export class Members {
   readonly #parts: MembersParts;
   readonly #roster: Roster;
   readonly #pools: Pools;
+  readonly #steps: Steps;
+  readonly suspending: Suspending;
   readonly #alsoForgotten: ((node: NodeId) => readonly Write[])[] = [];
   #settings: RegistrySettings;
 
@@ -100,6 +66,13 @@ export class Members {
     this.#roster = roster;
     this.#pools = pools;
     this.#settings = parts.settings;
+    this.#steps = new Steps(parts, roster);
+    this.suspending = new Suspending({
+      clock: parts.clock,
+      steps: this.#steps,
+      get: (id) => this.get(id),
+      graceSeconds: () => this.#settings.graceSeconds,
+    });
   }
 
   apply(settings: RegistrySettings): void {
@@ -131,7 +104,7 @@ export class Members {
     const save = known ? saveNode(sql, admitted) : insertNode(sql, admitted);
     const writes = [save, beginMembership(sql, admitted, this.#parts.clock.now())];
     const step = { record: admitted, action: "node.joined", event: "node.joined", writes } as const;
-    return this.#pending(caller, step, release);
+    return this.#steps.pending(caller, step, release);
   }
 
   /** Nobody's membership begins before the node has shown that it lives. */
@@ -149,7 +122,7 @@ export class Members {
     const release = this.#roster.holdPending(pool, { id: record.id, network }, this.#settings);
     const writes = [known ? saveNode(sql, record) : insertNode(sql, record)];
     const step = { record, action: "node.pending", event: "node.pending", writes } as const;
-    return this.#pending(caller, step, release);
+    return this.#steps.pending(caller, step, release);
   }
 
   /** A pending node was heard in as many slots as it takes; it is a member from the next slot on. */
@@ -169,7 +142,12 @@ export class Members {
 
   #begin(caller: Caller, record: NodeRecord): Promise<Node> {
     const writes = [beginMembership(this.#parts.database.sql, record, this.#parts.clock.now())];
-    return this.#save(caller, { record, action: "node.joined", event: "node.joined", writes });
+    return this.#steps.save(caller, {
+      record,
+      action: "node.joined",
+      event: "node.joined",
+      writes,
+    });
   }
 
   /** A node that was never admitted is forgotten for good; one that was a member elsewhere has left. */
@@ -178,7 +156,7 @@ export class Members {
     const { id, pool } = node;
     const record = nextVersion(node, { status: "left" });
     if (this.#roster.hasStayed(id)) {
-      return this.#save(caller, { record, action, event: action });
+      return this.#steps.save(caller, { record, action, event: action });
     }
     await database.commit([
       ...this.#alsoForgotten.flatMap((also) => also(id)),
@@ -225,7 +203,7 @@ export class Members {
     if (isSame && sameProfile(profile, node)) return node;
     const record = nextVersion(node, { ...profile, specializationApproved });
     this.#requireOrg(node, record);
-    return this.#save(caller, { record, action: "node.changed", event: "node.changed" });
+    return this.#steps.save(caller, { record, action: "node.changed", event: "node.changed" });
   }
 
   async leave(caller: Caller, id: string): Promise<Node> {
@@ -234,8 +212,8 @@ export class Members {
     if (node.status === "left") return node;
     if (node.status === "pending") return this.forget(caller, node, "node.left");
     const record = leftNode(node);
-    const writes = [this.#end(node, "left")];
-    return this.#save(caller, { record, action: "node.left", event: "node.left", writes });
+    const writes = [this.#steps.end(node, "left")];
+    return this.#steps.save(caller, { record, action: "node.left", event: "node.left", writes });
   }
 
   async join(caller: Caller, id: string, to: string): Promise<Node> {
@@ -264,61 +242,12 @@ export class Members {
     const release = this.#roster.hold(pool, node.id, isKnown);
     const begin = beginMembership(this.#parts.database.sql, record, this.#parts.clock.now());
     const event = takesPlace(node) ? "node.moved" : "node.joined";
-    const writes = event === "node.moved" ? [this.#end(node, "moved"), begin] : [begin];
+    const writes = event === "node.moved" ? [this.#steps.end(node, "moved"), begin] : [begin];
     try {
-      return await this.#save(caller, { record, action: event, event, writes });
+      return await this.#steps.save(caller, { record, action: event, event, writes });
     } finally {
       release();
     }
-  }
-
-  /** Already suspended, it keeps its date, and gets the terms that are said anew. */
-  async suspend(caller: Caller, id: string, terms: SuspensionTerms = {}): Promise<Node> {
-    const node = this.get(id);
-    const { reason, removeAfterSeconds } = terms;
-    const isSaid = reason !== undefined || removeAfterSeconds !== undefined;
-    if (node.status === "suspended" && !isSaid) return node;
-    const suspension = this.#suspensionOf(node, terms);
-    const record = suspendedNode(node, suspension);
-    const { removeAtMs } = suspension;
-    const detail = {
-      ...(suspension.reason !== undefined && { reason: suspension.reason }),
-      remove_at: removeAtMs === undefined ? "never" : new Date(removeAtMs).toISOString(),
-    };
-    const step = { record, action: "node.suspended", event: "node.suspended" } as const;
-    return this.#save(caller, { ...step, detail });
-  }
-
-  #suspensionOf({ suspension }: Node, { reason, removeAfterSeconds }: SuspensionTerms): Suspension {
-    const sinceMs = this.#parts.clock.now();
-    const after = removeAfterSeconds === null ? 0 : removeAfterSeconds;
-    const kept = suspension !== undefined && after === undefined;
-    const seconds = after ?? this.#settings.graceSeconds;
-    return {
-      reason: reason ?? suspension?.reason,
-      sinceMs,
-      removeAtMs: kept
-        ? suspension.removeAtMs
-        : seconds === 0
-          ? undefined
-          : sinceMs + seconds * 1000,
-    };
-  }
-
-  async resume(caller: Caller, id: string): Promise<Node> {
-    const node = this.get(id);
-    if (node.status === "member") return node;
-    const record = resumedNode(node);
-    return this.#save(caller, { record, action: "node.resumed", event: "node.changed" });
-  }
-
-  async remove(caller: Caller, id: string, why?: string): Promise<Node> {
-    const node = this.get(id);
-    if (node.status === "removed") return node;
-    const record = removedNode(node);
-    const writes = takesPlace(node) ? [this.#end(node, "removed")] : [];
-    const step = { record, action: "node.removed", event: "node.removed", writes } as const;
-    return this.#save(caller, why === undefined ? step : { ...step, detail: { reason: why } });
   }
 
   async approve(caller: Caller, id: string): Promise<Node> {
@@ -326,7 +255,7 @@ export class Members {
     if (node.status === "removed") throw nodeRemoved(node.id);
     if (node.specializationApproved) return node;
     const record = nextVersion(node, { specializationApproved: true });
-    return this.#save(caller, { record, action: "node.approved", event: "node.changed" });
+    return this.#steps.save(caller, { record, action: "node.approved", event: "node.changed" });
   }
 
   /** A new key for a node, as writes for the commit of its renewal. */
@@ -339,7 +268,7 @@ export class Members {
     const record = nextVersion(node, { publicKey });
     const writes = [saveNode(this.#parts.database.sql, record)];
     const step = { record, action: "node.rekeyed", event: "node.rekeyed", writes } as const;
-    return this.#pending(caller, step, () => {});
+    return this.#steps.pending(caller, step, () => {});
   }
 
   #changeable(caller: Caller, id: string): Node {
@@ -378,10 +307,10 @@ export class Members {
     const record = pendingNode(node, pool.id, entry);
     this.#requireAdmitted(caller, pool, record);
     const release = this.#roster.holdPending(pool, { id: node.id, network }, this.#settings);
-    const writes = takesPlace(node) ? [this.#end(node, "moved")] : [];
+    const writes = takesPlace(node) ? [this.#steps.end(node, "moved")] : [];
     const event = takesPlace(node) ? "node.moved" : "node.pending";
     try {
-      return await this.#save(caller, { record, action: event, event, writes });
+      return await this.#steps.save(caller, { record, action: event, event, writes });
     } finally {
       release();
     }
@@ -407,41 +336,6 @@ export class Members {
     if (known && known.pool === record.pool && known.org === record.org) return;
     const pool = this.#roster.pool(record.pool);
     if (pool && !admitsOrg(pool, record.org)) throw poolPrivate(record.pool);
-  }
-
-  #end(node: NodeRecord, reason: "left" | "removed" | "moved"): Write {
-    const end = { atMs: this.#parts.clock.now(), reason };
-    return endMembership(this.#parts.database.sql, node.id, end);
-  }
-
-  #pending(caller: Caller, step: Step, release: () => void): Pending {
-    const { record, action, writes = [] } = step;
-    const before = this.#roster.node(record.id);
-    const row = this.#parts.audit.row(caller, action, record.id, { pool: record.pool });
-    return {
-      node: before ? changedNode(before, record) : unheardNode(record),
-      writes: [...writes, row],
-      release,
-      done: () => {
-        release();
-        return this.#land(step);
-      },
-    };
-  }
-
-  async #save(caller: Caller, step: Step): Promise<Node> {
-    const { database, audit } = this.#parts;
-    const { record, action, writes = [], detail } = step;
-    const row = audit.row(caller, action, record.id, { pool: record.pool, ...detail });
-    await database.commit([saveNode(database.sql, record), ...writes, row]);
-    return this.#land(step);
-  }
-
-  #land({ record, event }: Step): Node {
-    const from = this.#roster.node(record.id)?.pool ?? record.pool;
-    const node = this.#roster.put(record);
-    this.#parts.events.tell(event, { node: node.id, pool: node.pool, from });
-    return node;
   }
 }
 

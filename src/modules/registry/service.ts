@@ -3,7 +3,6 @@ import type { NodeId, PoolId } from "@/core/ids.ts";
 import {
   canServe,
   type EpochSlot,
-  isRemovalDue,
   type Judgement,
   type Node,
   type NodeState,
@@ -15,17 +14,19 @@ import { isOfPool, type Named, type Reach, requireReach, seesPool } from "@/core
 import { WEIGHT_USUAL } from "@/core/specialization.ts";
 import type { Write } from "@/ports/database.ts";
 import { assert } from "@/std/assert.ts";
-import { isRefusal } from "@/std/errors.ts";
 import type { Page, PageRequest } from "@/std/paging.ts";
 import { Changes } from "./changes.ts";
-import { Members, type NewNode, type Pending, type SuspensionTerms } from "./members.ts";
+import { Members, type NewNode } from "./members.ts";
 import { listNodes, matching, type NodeFilter, type NodeRange } from "./node-list.ts";
 import type { Also, RegistryParts } from "./parts.ts";
 import { Picks, type Question } from "./picks.ts";
 import { type PoolDeleteCheck, Pools } from "./pools.ts";
 import { Roster } from "./roster.ts";
 import { type RegistrySettings, requireSameInterval } from "./settings.ts";
+import type { Pending } from "./steps.ts";
+import type { SuspensionTerms } from "./suspending.ts";
 import { type Membership, readAll, readMemberships } from "./table.ts";
+import { Tending } from "./tending.ts";
 import { nodeView, poolView } from "./views.ts";
 import { type WatchEvent, type Watching, watchNodes } from "./watch.ts";
 
@@ -69,7 +70,6 @@ interface PoolTime {
 }
 
 const ITSELF = systemCaller("registry");
-const GRACE_OVER = "its suspension was not lifted in time";
 
 /** Who belongs to which pool. All of it is in memory; the disk is read once, at the start. */
 export class Registry {
@@ -79,7 +79,7 @@ export class Registry {
   readonly #members: Members;
   readonly #picks: Picks;
   #settings: RegistrySettings;
-  readonly #startedMs: number;
+  readonly #tending: Tending;
   #slotNow: (() => number) | undefined;
   #time: () => PoolTime = () => ({ epoch: 0, trusted: true });
   #weightOf: (specialization: string) => number = () => WEIGHT_USUAL;
@@ -92,7 +92,7 @@ export class Registry {
     this.#pools = new Pools(parts, this.#roster);
     const slotNow = () => this.#epochSlot();
     this.#members = new Members({ ...parts, slotNow }, this.#roster, this.#pools);
-    this.#startedMs = parts.clock.now();
+    this.#tending = new Tending(parts.clock, this.#roster, this.#members);
     this.#picks = new Picks(parts.clock);
   }
 
@@ -118,28 +118,9 @@ export class Registry {
     return { epoch: this.#time().epoch, slot: this.#slotNow() };
   }
 
-  /**
-   * Removes nodes whose suspension has run out, and forgets those that were pending for too long or
-   * whose pool is public no more. While the pool's clock is not believed, nobody.
-   */
+  /** Removes and forgets the nodes whose time is over; while the clock is not believed, nobody. */
   async tend(): Promise<void> {
-    if (!this.#time().trusted) return;
-    const nowMs = this.#parts.clock.now();
-    for (const node of this.#roster.nodes()) {
-      if (isRemovalDue(node, nowMs)) {
-        await unlessRefused(() => this.#members.remove(ITSELF, node.id, GRACE_OVER));
-      } else if (this.#isPastPending(node, nowMs)) {
-        await unlessRefused(() => this.#members.forget(ITSELF, node, "node.expired"));
-      }
-    }
-  }
-
-  /** The time in which the pool did not run counts for nobody. */
-  #isPastPending({ status, pending, pool }: Node, nowMs: number): boolean {
-    if (status !== "pending" || !pending) return false;
-    const sinceMs = Math.max(pending.sinceMs, this.#startedMs);
-    const isLate = nowMs - sinceMs >= this.#settings.pendingSeconds * 1000;
-    return isLate || this.findPool(pool)?.visibility !== "public";
+    if (this.#time().trusted) await this.#tending.tend(this.#settings.pendingSeconds);
   }
 
   /** Writes that go with the forgetting of a node that was never admitted. */
@@ -361,16 +342,16 @@ export class Registry {
 
   /** No credit, no work, until it is resumed, or removed when its time of grace is over. */
   suspend(caller: Caller, id: string, terms?: SuspensionTerms): Promise<Node> {
-    return this.#members.suspend(caller, id, terms);
+    return this.#members.suspending.suspend(caller, id, terms);
   }
 
   resume(caller: Caller, id: string): Promise<Node> {
-    return this.#members.resume(caller, id);
+    return this.#members.suspending.resume(caller, id);
   }
 
   /** For good: the key never joins again. */
   remove(caller: Caller, id: string): Promise<Node> {
-    return this.#members.remove(caller, id);
+    return this.#members.suspending.remove(caller, id);
   }
 
   /** An operator agrees with the specialization a node chose by itself. */
@@ -406,14 +387,5 @@ export class Registry {
   /** The nodes a filter lets through, then "ready", then every change. */
   watch(filter: NodeFilter, watching: Watching): AsyncIterable<WatchEvent> {
     return watchNodes(this.#roster, filter, watching);
-  }
-}
-
-/** Where somebody else changed it, or the disk takes no writes, it is looked at again. */
-async function unlessRefused(act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
   }
 }
