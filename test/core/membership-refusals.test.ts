@@ -12,6 +12,7 @@ import {
 import {
   type Pool,
   poolChanged,
+  poolCrowded,
   poolExists,
   poolFull,
   poolNotEmpty,
@@ -46,6 +47,7 @@ describe("a refusal about membership", () => {
     ["node.removed", "denied", nodeRemoved(NODE)],
     ["node.left", "precondition", nodeLeft(NODE)],
     ["pool.unknown", "not_found", poolUnknown("x")],
+    ["pool.pending_full", "exhausted", poolCrowded(POOL)],
     ["pool.exists", "exists", poolExists("home")],
     ["pool.changed", "conflict", poolChanged(POOL.id)],
     ["pool.full", "precondition", poolFull(POOL)],
