@@ -14,6 +14,7 @@ const NOWHERE: Place = { wait: undefined, leave: () => {} };
 /** How a request passes the intake: by the class of its route and by where it came from. */
 export class Gate {
   readonly #intake: Intake | undefined;
+  readonly #places = new Map<RequestClass, Place>();
 
   constructor(intake: Intake | undefined) {
     this.#intake = intake;
@@ -26,13 +27,22 @@ export class Gate {
     const of = classOf(row);
     if (this.#isCounted(origin)) intake.knock(origin.addressOf(request), of);
     const entered = intake.enter(of);
-    if (!entered) return { wait: undefined, leave: () => intake.leave(of) };
+    if (!entered) return this.#placeIn(of, intake);
     // Who was sent away while waiting holds no place.
     let isIn = false;
     const wait = entered.then(() => {
       isIn = true;
     });
     return { wait, leave: () => isIn && intake.leave(of) };
+  }
+
+  /** A place that was free is the same for everybody in its class. */
+  #placeIn(of: RequestClass, intake: Intake): Place {
+    const known = this.#places.get(of);
+    if (known) return known;
+    const place = { wait: undefined, leave: () => intake.leave(of) };
+    this.#places.set(of, place);
+    return place;
   }
 
   /** Counts a request of somebody who is known now. */

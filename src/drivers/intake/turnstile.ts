@@ -31,6 +31,7 @@ export interface TurnstileParts {
 
 /** How long one turn of the event loop may be filled with what can wait, before heartbeats are heard. */
 const TURN_MS = 10;
+const ASK_EVERY_MS = 5;
 /** How much of a turn one that waited takes; of one turn there is as much as the most expensive. */
 const WEIGHTS: Readonly<Record<WaitingClass, number>> = {
   heartbeat: 1,
@@ -167,9 +168,11 @@ export class Turnstile implements Intake {
     return place.promise;
   }
 
+  /** Whether this turn is over is asked only now and then: the question costs a round of the loop. */
   #hasTime(nowMs: number): boolean {
-    if (this.#turnMs === undefined) this.#beginTurn(nowMs);
-    return nowMs - (this.#turnMs ?? nowMs) < TURN_MS;
+    if (this.#turnMs !== undefined) return nowMs - this.#turnMs < TURN_MS;
+    if (nowMs - this.#lag.atMs >= ASK_EVERY_MS) this.#beginTurn(nowMs);
+    return true;
   }
 
   #beginTurn(nowMs: number): void {
