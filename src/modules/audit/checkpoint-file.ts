@@ -2,17 +2,21 @@ import { formatCheckpoint, type SignedCheckpoint } from "@/core/audit/checkpoint
 import { readCheckpoint } from "@/core/audit/restart.ts";
 import type { Files } from "@/ports/files.ts";
 
-const PATH = "audit/checkpoint.json";
+const NEWEST = "audit/checkpoint.txt";
+const COSIGNED = "audit/cosigned.txt";
 
 /** What the log last said, and the newest of it that witnesses signed too. */
-export interface Said {
+interface Said {
   readonly newest: SignedCheckpoint | undefined;
   readonly cosigned: SignedCheckpoint | undefined;
+  /** Whether the newest cannot be read: then it says nothing, and the witnesses are asked instead. */
+  readonly isDamaged: boolean;
 }
 
 /**
  * Keeps the newest signed checkpoint outside of the database: what a restored database no longer
- * knows, this file still does. It is written before the checkpoint is shown to anybody.
+ * knows, this file still does. It is written before the checkpoint is shown to anybody. Cosignatures
+ * lie beside it and are written seldom: nodes give them again.
  */
 export class CheckpointFile {
   readonly #files: Files;
@@ -21,29 +25,18 @@ export class CheckpointFile {
     this.#files = files;
   }
 
-  /** What is kept; a file that is damaged says nothing, and the witnesses are asked instead. */
-  read(): Said & { readonly isDamaged: boolean } {
-    const text = this.#files.readText(PATH);
-    if (text === undefined) return { newest: undefined, cosigned: undefined, isDamaged: false };
-    const fields = fieldsOf(text);
-    const newest = readCheckpoint(fields.newest ?? "");
-    return { newest, cosigned: readCheckpoint(fields.cosigned ?? ""), isDamaged: !newest };
+  read(): Said {
+    const text = this.#files.readText(NEWEST);
+    const newest = text === undefined ? undefined : readCheckpoint(text);
+    const cosigned = readCheckpoint(this.#files.readText(COSIGNED) ?? "");
+    return { newest, cosigned, isDamaged: text !== undefined && !newest };
   }
 
-  write({ newest, cosigned }: Said): void {
-    const said = {
-      newest: newest ? formatCheckpoint(newest) : null,
-      cosigned: cosigned ? formatCheckpoint(cosigned) : null,
-    };
-    this.#files.write(PATH, `${JSON.stringify(said, null, 2)}\n`);
+  writeNewest(checkpoint: SignedCheckpoint): void {
+    this.#files.write(NEWEST, formatCheckpoint(checkpoint));
   }
-}
 
-function fieldsOf(text: string): { newest?: string | null; cosigned?: string | null } {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : {};
-  } catch {
-    return {};
+  writeCosigned(checkpoint: SignedCheckpoint): void {
+    this.#files.write(COSIGNED, formatCheckpoint(checkpoint));
   }
 }

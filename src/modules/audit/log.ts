@@ -169,8 +169,9 @@ export class AuditLog {
 
   /** Keeps the cosignatures that came since; at the stop, and now and then. */
   keep(): void {
-    if (this.#isCosignedKept) return;
-    this.#file.write({ newest: this.#newest, cosigned: this.cosigned });
+    const { cosigned } = this;
+    if (this.#isCosignedKept || !cosigned) return;
+    this.#file.writeCosigned(cosigned);
     this.#isCosignedKept = true;
     this.#keptAtMs = this.#parts.clock.monotonic();
   }
@@ -242,10 +243,7 @@ export class AuditLog {
 
   /** On the disk first: nobody ever sees what a power cut could take back. */
   #show(newest: SignedCheckpoint): void {
-    const { cosigned } = this;
-    this.#file.write({ newest, cosigned });
-    this.#isCosignedKept = true;
-    this.#keptAtMs = this.#parts.clock.monotonic();
+    this.#file.writeNewest(newest);
     this.#newest = newest;
     this.#cosignatures.of(newest);
   }

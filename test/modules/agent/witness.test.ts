@@ -11,11 +11,9 @@ import { AgentWorld, type TestAgent } from "./world.ts";
 
 const SET = { "audit.hold_seconds": 0, "audit.checkpoint_seconds": 10 };
 
-/** What the pool's file says: the newest checkpoint, and the newest that is cosigned. */
-function said(world: AgentWorld) {
-  const text = world.files.readText("audit/checkpoint.json");
-  const { newest, cosigned } = JSON.parse(text ?? "{}") as Record<string, string | undefined>;
-  return { newest: readCheckpoint(newest ?? ""), cosigned: readCheckpoint(cosigned ?? "") };
+/** What the pool keeps that nodes cosigned. */
+function cosignedOf(world: AgentWorld) {
+  return readCheckpoint(world.files.readText("audit/cosigned.txt") ?? "");
 }
 
 function witnessed(node: TestAgent) {
@@ -43,7 +41,9 @@ describe("a node as a witness", () => {
     await node.beats();
     await node.beats();
     await grow(world, node);
-    const { cosigned } = said(world);
+    await world.close();
+    await world.open();
+    const cosigned = cosignedOf(world);
     const key = witnessKey(node.id, node.keeping.key().publicKey);
     expect(cosigned && findCosignature(cosigned.note, key)).toBeDefined();
     expect(witnessed(node).alarm).toBeUndefined();

@@ -44,8 +44,8 @@ const NO_ACT: Readonly<Record<string, string>> = {
   "Registry.WatchNodes": "reads",
   "Registry.Resolve": "reads",
 };
-/** What is written beside acts: answers to repeat, which root a node keeps, which leaf a row is. */
-const BOOKKEEPING = new Set(["idempotency", "node_trust", "audit_run"]);
+/** What is written beside acts: answers to repeat, a node's root, the leaf of a row, the time. */
+const BOOKKEEPING = new Set(["idempotency", "node_trust", "audit_run", "poot_clock"]);
 
 const done = new Set<string>();
 let pool: WholePool;
@@ -76,7 +76,8 @@ function machine() {
   const keeping = new Keeping(openFiles(folder.path));
   const certificates = createCertificates();
   const dialer = createDialer(certificates);
-  const parts = { keeping, clock: pool.clock, dialer, certificates, random: systemRandom() };
+  const world = { clock: pool.clock, dialer, certificates, random: systemRandom() };
+  const parts = { keeping, machine: { marks: () => ({}) }, ...world };
   return { keeping, parts, agent: new Agent(parts, pino({ level: "silent" })), folder };
 }
 
@@ -144,6 +145,21 @@ describe("every act has its row of the audit, in the commit that does it:", () =
     await act("POST /api/v1/auth/revoke", () =>
       pool.ask("POST", "/api/v1/auth/revoke", { refresh_token: second.refresh_token }, ""),
     );
+    const begun = await act("POST /api/v1/auth/session", () =>
+      pool.browse("POST", "/api/v1/auth/session", { body: login }),
+    );
+    const cookie = (begun.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+    const { csrf_token } = (await begun.json()) as { csrf_token: string };
+    await act("DELETE /api/v1/auth/session", () =>
+      pool.browse("DELETE", "/api/v1/auth/session", {
+        headers: { cookie, "x-csrf-token": csrf_token },
+      }),
+    );
+    for (const secret of ["operator-token", "jwt-key"]) {
+      await act(`POST /api/v1/auth/${secret}/rotate`, () =>
+        pool.ask("POST", `/api/v1/auth/${secret}/rotate`, {}),
+      );
+    }
     const key = await act("POST /api/v1/keys", () =>
       pool.ask("POST", "/api/v1/keys", { roles: ["auditor"] }),
     );
@@ -181,7 +197,11 @@ describe("every act has its row of the audit, in the commit that does it:", () =
       const request = create(SetPayoutAddressRequestSchema, { statement });
       return connection.call(method.setPayoutAddress, request, timeout);
     });
-    const lab = await pool.ask("POST", "/api/v1/pools", { name: "other", kind: "test", visibility: "public" });
+    const lab = await pool.ask("POST", "/api/v1/pools", {
+      name: "other",
+      kind: "test",
+      visibility: "public",
+    });
     await act("Registry.JoinPool", () => {
       const request = create(JoinPoolRequestSchema, { poolId: lab.pool_id });
       return connection.call(method.joinPool, request, timeout);

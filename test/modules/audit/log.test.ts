@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { databases } from "#test/support/database.ts";
 import { cosign, formatCheckpoint } from "@/core/audit/checkpoint.ts";
 import { entryText } from "@/core/audit/entry.ts";
@@ -9,6 +9,8 @@ import { systemCaller } from "@/core/caller.ts";
 import { rowsFrom } from "@/modules/audit/log-rows.ts";
 import type { Database } from "@/ports/database.ts";
 import { LogWorld, type RunningLog, seen, sign, verdictOf } from "./world.ts";
+
+setDefaultTimeout(60_000);
 
 const CALLER = systemCaller("test");
 
@@ -181,13 +183,13 @@ describe.each(databases())("the audit log on $kind", ({ place }) => {
     const first = await at.start();
     await first.act(4);
     const old = await sign(at, first);
-    const copy = at.files.readText("audit/checkpoint.json") ?? "";
+    const copy = at.files.readText("audit/checkpoint.txt") ?? "";
     await first.act(2);
     const middle = await sign(at, first);
     await first.act(3);
     const newest = await sign(at, first);
     await remove(first.database, 5n, 9n);
-    at.files.write("audit/checkpoint.json", copy);
+    at.files.write("audit/checkpoint.txt", copy);
 
     const second = await at.start({ holdSeconds: 90 });
     const [one, two] = [at.node("one"), at.node("two")];
@@ -210,11 +212,11 @@ describe.each(databases())("the audit log on $kind", ({ place }) => {
     const first = await at.start();
     await first.act(4);
     const named = await sign(at, first);
-    const copy = at.files.readText("audit/checkpoint.json") ?? "";
+    const copy = at.files.readText("audit/checkpoint.txt") ?? "";
     await first.act(2);
     const later = await sign(at, first);
     await remove(first.database, 4n, 6n);
-    at.files.write("audit/checkpoint.json", copy);
+    at.files.write("audit/checkpoint.txt", copy);
     const second = await at.start();
     expect((await sign(at, second)).origin).not.toBe(named.origin);
     const id = at.node("late");
@@ -230,7 +232,7 @@ describe.each(databases())("the audit log on $kind", ({ place }) => {
     const first = await at.start();
     const copy = await first.act(2).then(() => sign(at, first));
     await change(first.database, 2n, "else");
-    at.files.remove("audit/checkpoint.json");
+    at.files.remove("audit/checkpoint.txt");
     const second = await at.start();
     await sign(at, second);
     expect(second.log.fault).toBeUndefined();

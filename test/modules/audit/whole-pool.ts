@@ -56,6 +56,28 @@ export class WholePool implements AsyncDisposable {
     return (text === "" ? {} : JSON.parse(text)) as any;
   }
 
+  /** Asks over HTTPS as a page of this host does. */
+  async browse(
+    method: string,
+    path: string,
+    more: { body?: unknown; headers?: Readonly<Record<string, string>> },
+  ) {
+    const url = this.kernel.service("http").urls().secure[0] ?? "";
+    const port = new URL(url).port;
+    const origin = `https://127.0.0.1:${port}`;
+    const headers = new Headers(more.headers);
+    headers.set("origin", origin);
+    if (more.body !== undefined) headers.set("content-type", "application/json");
+    const answer = await fetch(origin + path, {
+      method,
+      headers,
+      tls: { rejectUnauthorized: false },
+      ...(more.body !== undefined && { body: JSON.stringify(more.body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${await answer.text()}`);
+    return answer;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#kernel?.stop();
     this.#folder[Symbol.dispose]();
