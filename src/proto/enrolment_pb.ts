@@ -227,7 +227,7 @@ export type RenewRequest = Message<"galaxy.pool.v1.RenewRequest"> & {
   oldKeySignature: Uint8Array;
 
   /**
-   * Needed only without a client certificate.
+   * Needed only without a client certificate; with one, the caller's own or empty.
    *
    * @generated from field: string node_id = 3;
    */

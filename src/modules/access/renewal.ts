@@ -1,4 +1,4 @@
-import { type Caller, nodeCaller } from "@/core/caller.ts";
+import { type Caller, denied, nodeCaller } from "@/core/caller.ts";
 import { isId, type NodeId } from "@/core/ids.ts";
 import { type Node, requireWelcome } from "@/core/node.ts";
 import { sameBytes } from "@/std/bytes.ts";
@@ -28,7 +28,7 @@ export class Renewal {
   /** The next certificate of the caller, or of the node that signs with its registered key. */
   async renew(caller: Caller | undefined, request: RenewalRequest): Promise<Enrolled> {
     if (!this.#parts.time().trusted) throw clockUntrusted();
-    const id = caller?.node ?? request.node;
+    const id = idOf(caller, request);
     const node = isId(id) ? this.#parts.registry.findNode(id as NodeId) : undefined;
     const publicKey = await keyIn(this.#parts.certificates, request.csr);
     if (!node || !publicKey) throw renewalRefused();
@@ -78,4 +78,11 @@ export class Renewal {
       throw error;
     }
   }
+}
+
+/** Who renews: the caller, who may not name another node, or else the node named. */
+function idOf(caller: Caller | undefined, { node }: RenewalRequest): string {
+  if (caller?.node === undefined || node === "") return caller?.node ?? node;
+  if (caller.node !== node) throw denied("renew another node");
+  return node;
 }
