@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { add, type BatchSum, EMPTY_SUM } from "#test/sim/consensus/batch.ts";
 import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { figuresOf } from "#test/sim/consensus/figures.ts";
+import { differenceOf, runWithBoth } from "#test/sim/consensus/real-signatures.ts";
 import { runPayoutCrash } from "#test/sim/payout-crash.ts";
 import { runAdversaries } from "#test/sim/poot-adversary.ts";
 import { type RaceFigures, raceForTokens } from "#test/support/enrol-race.ts";
@@ -12,7 +13,7 @@ import { type KillFigures, killPool } from "#test/support/killing.ts";
 /**
  * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
  * `soak adversary [--rounds 100000]`, `soak payout [--rounds 100000]`, `soak openapi [--rounds 100000]`, `soak sim [--rounds 300000]`,
- * `soak twins [--rounds 100000]`. Progress is kept in dist/soak, so that an interrupted run goes on where
+ * `soak twins [--rounds 100000]`, `soak signatures [--rounds 500]`. Progress is kept in dist/soak, so that an interrupted run goes on where
  * it was; `--fresh` begins anew. Ends with 0 when all is well.
  */
 
@@ -24,6 +25,7 @@ const SEEDS_A_STEP = 500;
 /** A worker needs a few hundred seeds to become fast. */
 const FORGED_A_POOL = 10_000;
 const SIM_SEEDS_A_STEP = 5_000;
+const SIGNED_SEEDS_A_STEP = 25;
 
 /** A run that can be interrupted: so many rounds in steps, and what is added up over them. */
 interface Soak<Sum> {
@@ -212,6 +214,29 @@ function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
   };
 }
 
+/** Real signatures and symbolic ones, seed by seed: the same has to happen. */
+function signatureSoak(rounds: number): Soak<{ events: number; faults: readonly string[] }> {
+  return {
+    name: "signatures",
+    rounds,
+    stepRounds: SIGNED_SEEDS_A_STEP,
+    empty: { events: 0, faults: [] },
+    async step(from, to, sum) {
+      let { events, faults } = sum;
+      for (let seed = from; seed < to; seed++) {
+        const both = runWithBoth({ seed });
+        events += both[1].tally.events;
+        const difference = differenceOf(both);
+        if (difference) faults = [...faults, `seed ${seed}: ${difference}`];
+      }
+      return { events, faults };
+    },
+    line: ({ events, faults }) =>
+      `${events} events with Ed25519, ${faults.length} differences ${faults.join("; ")}`,
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
 function fileOf(name: string): string {
   return join(FOLDER, `${name}.json`);
 }
@@ -255,6 +280,7 @@ async function soak(name: string | undefined): Promise<number> {
     return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
+  if (name === "signatures") return run(signatureSoak(rounds(500)));
   say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
@@ -262,6 +288,7 @@ async function soak(name: string | undefined): Promise<number> {
   say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");
+  say("soak signatures [--rounds 500] [--fresh]");
   return 2;
 }
 

@@ -5,6 +5,7 @@ import { type AppBugs, Application, newTx, VALID_MS } from "./consensus/applicat
 import { runBatch } from "./consensus/batch.ts";
 import { theCore } from "./consensus/core.ts";
 import { minimise } from "./consensus/minimise.ts";
+import { differenceOf, runWithBoth } from "./consensus/real-signatures.ts";
 import { run } from "./consensus/run.ts";
 import { twinsOf } from "./consensus/twins.ts";
 
@@ -42,6 +43,14 @@ describe("replicas of the consensus core, simulated", () => {
       seed++;
     }
     expect(seed).toBeLessThan(FORKS_WITHIN);
+  }, 60_000);
+
+  test("real signatures change nothing", () => {
+    const seeds = [1, 2, 3, 7, 12, 20];
+    const differences = seeds.map((seed) =>
+      differenceOf(runWithBoth({ seed, fixed: { txs: 10 } })),
+    );
+    expect(differences).toEqual(seeds.map(() => null));
   }, 60_000);
 
   test("a failing run is made smaller and still fails in the same way", () => {

@@ -1,5 +1,7 @@
 import type { Tx } from "@/core/consensus/types.ts";
 import { AssertionError } from "@/std/assert.ts";
+import { toHex, utf8 } from "@/std/bytes.ts";
+import { sha256 } from "@/std/crypto.ts";
 import { newTx, readTx, VALID_MS } from "./application.ts";
 import type { Core } from "./core.ts";
 import { LUCK } from "./dice.ts";
@@ -20,6 +22,8 @@ export interface Outcome {
   readonly counts: FaultCounts;
   /** The same in every run of this seed (S14). */
   readonly hash: string;
+  /** What all processes are in the end. */
+  readonly state: string;
   /** The last events in words; made when asked for. */
   readonly lastEvents: (count?: number) => readonly string[];
   /** How long after healing everything was committed, as a part of what it may take. */
@@ -65,9 +69,27 @@ export function run({ seed, core, fixed, bugs, without }: RunTerms): Outcome {
     },
     counts: faults.counts,
     hash: watch.journal.hash,
+    state: toHex(sha256(utf8(simulation.processes.map(stateOf).join()))),
     lastEvents: (count) => watch.journal.last(count),
     recovery: story.recovery,
   };
+}
+
+function stateOf({ host: { state, committed, app } }: Process): string {
+  const { view = 0, durable } = state?.replica ?? {};
+  const record = durable && [
+    durable.epoch,
+    durable.lastVotedView,
+    durable.lastCommitVotedView,
+    durable.lastWishView,
+    durable.lastProposedView,
+    ...[durable.lock, durable.highCert, durable.commitCert].flatMap((cert) => [
+      cert.kind,
+      cert.view,
+      cert.block,
+    ]),
+  ];
+  return [view, record?.join(" "), committed.hash, app.root].join(" ");
 }
 
 /** What was thrown is a broken promise too: of the code to itself. */
