@@ -48,7 +48,8 @@ export function sendWish(replica: Replica): void {
 
 /** A verified wish (§7.3). Only the highest of each signer counts, so memory has a bound. */
 export function onWish(replica: Replica, message: Wish): void {
-  const { wishes } = replica;
+  const { wishes, view, me, now } = replica;
+  if (message.wishView > view && message.signer !== me) replica.calledAt = now;
   const before = wishes.get(message.signer)?.wishView ?? 0;
   if (message.wishView <= before || !isSyncView(replica, message.wishView)) return;
   wishes.set(message.signer, message);

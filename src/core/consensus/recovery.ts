@@ -87,6 +87,7 @@ function newReplica(
     heldUntil: null,
     wishes: new Map(),
     wished: { some: 0, quorum: 0 },
+    calledAt: 0,
     newViews: new Map(),
     lead: null,
     proposal: null,

@@ -125,6 +125,8 @@ export interface Replica {
   /** The highest of each signer, and the (f+1)-th and Q-th highest view wished for. */
   wishes: Map<number, Wish>;
   wished: { some: View; quorum: View };
+  /** When another replica last said that it wishes for a view above mine. */
+  calledAt: Ms;
   newViews: Map<View, Map<number, NewView>>;
   lead: Lead | null;
   /** My proposal, to be sent again with its own justify and entry. */

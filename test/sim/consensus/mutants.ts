@@ -587,6 +587,24 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 200,
   },
   {
+    name: "a private proposal is work for ever",
+    patches: [
+      patch("work.ts", "timedOut === view && resends > 0", "timedOut === view && resends < 0"),
+    ],
+    story: "regression-private-proposal-of-nothing",
+  },
+  {
+    name: "the wish of a liar counts for ever",
+    patches: [
+      patch(
+        "work.ts",
+        "now - calledAt <= 2 * config.resendMsMax",
+        "now - calledAt <= 9e15 * config.resendMsMax",
+      ),
+    ],
+    story: "regression-lone-wish-with-a-liar",
+  },
+  {
     name: "txs of a lost block are not given back",
     patches: [
       patch(

@@ -114,7 +114,7 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
     ...processesOf(stream, isCalm),
     ...peopleOf(stream, n, isCalm),
     statusMs: DELTA_MS * stream.pick([20, 50, 100]),
-    drizzle: !isCalm && stream.chance(0.15) ? 0.1 : 0,
+    drizzle: !isCalm && stream.chance(0.06) ? 0.1 : 0,
     txs: 6 + stream.int(80),
     txEveryMs: stream.logUniform(20, 500),
     epochChanges: stream.chance(0.25) ? 1 + stream.int(3) : 0,
@@ -123,15 +123,7 @@ export function optionsOf(seed: number, fixed: Fixed = {}): Options {
   const isDuel = !isCalm && faultsOf(n) > 0 && stream.chance(0.2);
   const given = { ...drawn, ...(isDuel && duelOf(stream, drawn)), ...fixed };
   const parts = fixed.parts ?? resized(given.parts, given.n);
-  return { ...given, parts, drizzle: parts.some(mayWish) ? 0 : given.drizzle };
-}
-
-/**
- * Who may wish for what it has no reason to wish for. With one of these and one honest wish there are
- * f + 1, and where messages are lost for ever whoever has seen both goes on until there is work again.
- */
-function mayWish(part: Part): boolean {
-  return part === "traitor" || part === "twin" || part === "stale" || part === "wiped";
+  return { ...given, parts };
 }
 
 function networkOf(stream: Stream, isCalm: boolean) {

@@ -329,10 +329,14 @@ class Course {
     );
   }
 
-  /** L8 where messages go on being lost: whoever missed the last commit hears of it without wishes. */
+  /**
+   * L8 where messages go on being lost: whoever missed the last commit hears of it without wishes. With
+   * a wish of a liar that of one honest replica is f + 1; then it goes on for twice the longest pause.
+   */
   #hasNoMoreWishes(): void {
-    const { watch, options, healedAt } = this.#simulation;
-    const last = Math.max(watch.advancedAt, healedAt) + options.timeoutMsMax;
+    const { watch, options, healedAt, processes } = this.#simulation;
+    const patience = processes.every(({ part }) => part === "honest" || part === "dead") ? 1 : 4;
+    const last = Math.max(watch.advancedAt, healedAt) + patience * options.timeoutMsMax;
     promise(
       watch.wishedAt <= last,
       "L8",
