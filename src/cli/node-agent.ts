@@ -50,6 +50,17 @@ function joinCommand(node: Command): void {
   verb(node, "join [host...]", "join a pool with a token; several addresses are tried in turn")
     .option("--token <token>", "the join token: galaxy-pool token create")
     .option("--token-file <file>", "a file that holds the join token")
+    .option(
+      "--public",
+      "join a public pool without a token: prove some work, and be pending at first",
+    )
+    .option(
+      "--pin <fingerprint>",
+      "with --public: the pool's CA fingerprint, as its operator tells it",
+    )
+    .option("--pool <pool>", "with --public: which pool (default: the only public one)")
+    .option("--api-key-file <file>", "with --public: an API key (enrolments:write) instead of work")
+    .option("--insecure-tofu", "with --public: believe whoever answers, and show the fingerprint")
     .option("--name <name>", "what this node is called (default: the token's, or the host's name)")
     .option("--specialization <s>", "what this node is for (default: the token's, or general)")
     .option("--endpoint <url>", "where it serves, if it does: tcp://, http:// or grpc://")
@@ -67,6 +78,7 @@ taken from GALAXY_POOL_URL and GALAXY_POOL_TOKEN.
 
 Examples:
   galaxy-pool node join pool.lan --token GP1.…
+  galaxy-pool node join pool.example --public --pin FINGERPRINT
   galaxy-pool node join pool.lan --token-file /run/join-token`,
     )
     .action(async (hosts: readonly string[], flags: JoinFlags) => {

@@ -17,6 +17,11 @@ export interface JoinFlags extends FolderFlags {
   readonly rail?: string;
   readonly sameNode?: boolean;
   readonly newNode?: boolean;
+  readonly public?: boolean;
+  readonly pin?: string;
+  readonly pool?: string;
+  readonly apiKeyFile?: string;
+  readonly insecureTofu?: boolean;
 }
 
 type Terms = Parameters<Agent["join"]>[0];
@@ -31,7 +36,8 @@ export function joinTerms(
 ): Terms {
   return {
     addresses: hostsIn(hosts, environment).map(addressIn),
-    token: tokenIn(flags, environment),
+    token: flags.public ? "" : tokenIn(flags, environment),
+    visit: visitIn(flags, environment),
     name: flags.name ?? "",
     hostName: hostname(),
     specialization: flags.specialization ?? "",
@@ -64,6 +70,16 @@ function tellJoined({ nodeId, poolId }: ReturnType<Agent["membership"]>, flags: 
       : `Set where to be paid: galaxy-pool node address ADDRESS${same}`,
   );
   print.line(`Next: galaxy-pool node run${same}`);
+}
+
+/** How a machine comes into a public pool; undefined with a token. */
+function visitIn(flags: JoinFlags, environment: NodeJS.ProcessEnv): Terms["visit"] {
+  const { pin = environment["GALAXY_POOL_PIN"] ?? "", pool = "", apiKeyFile } = flags;
+  if (!flags.public) return undefined;
+  if (flags.token !== undefined || flags.tokenFile !== undefined)
+    throw usage("With a token, leave --public out: the token says which pool it is for.");
+  const apiKey = apiKeyFile === undefined ? "" : tokenOfFile(apiKeyFile);
+  return { pin, pool, apiKey, isTrusting: flags.insecureTofu === true };
 }
 
 /** Which node a machine is to be that found the key of another machine in its folder. */

@@ -11,7 +11,138 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file enrolment.proto.
  */
 export const file_enrolment: GenFile = /*@__PURE__*/
-  fileDesc("Cg9lbnJvbG1lbnQucHJvdG8SDmdhbGF4eS5wb29sLnYxIhUKE0dldEF1dGhvcml0eVJlcXVlc3QirwEKCUF1dGhvcml0eRIYChByb290X2NlcnRpZmljYXRlGAEgASgMEhQKDHBvb2xfdGltZV9tcxgCIAEoBBIXCg9pbnN0YWxsYXRpb25faWQYAyABKAkSIQoZcHJldmlvdXNfcm9vdF9jZXJ0aWZpY2F0ZRgEIAEoDBIbChN2b3VjaGVkX2NlcnRpZmljYXRlGAUgASgMEhkKEXByZXZpb3VzX3VudGlsX21zGAYgASgEIpUBCg1FbnJvbGxSZXF1ZXN0EhAKCHRva2VuX2lkGAEgASgJEgsKA2NzchgCIAEoDBIRCglub2RlX25hbWUYAyABKAkSFgoOc3BlY2lhbGl6YXRpb24YBCABKAkSDQoFbm9uY2UYBSABKAwSDQoFcHJvb2YYBiABKAwSDwoHcG9vbF9pZBgHIAEoCRILCgNvcmcYCCABKAkisQEKC0Vucm9sbFJlcGx5EhMKC2NlcnRpZmljYXRlGAEgASgMEhgKEHJvb3RfY2VydGlmaWNhdGUYAiABKAwSDwoHbm9kZV9pZBgDIAEoCRIPCgdwb29sX2lkGAQgASgJEhAKCHBvb2xfa2V5GAUgASgMEhQKDHBvb2xfdGltZV9tcxgGIAEoBBIUCgxzbG90X3NlY29uZHMYByABKA0SEwoLcmVuZXdfYXRfbXMYCCABKAQiXAoMUmVuZXdSZXF1ZXN0EgsKA2NzchgBIAEoDBIZChFvbGRfa2V5X3NpZ25hdHVyZRgCIAEoDBIPCgdub2RlX2lkGAMgASgJEhMKC3RydXN0ZWRfcGluGAQgASgMMuUBCglFbnJvbG1lbnQSTgoMR2V0QXV0aG9yaXR5EiMuZ2FsYXh5LnBvb2wudjEuR2V0QXV0aG9yaXR5UmVxdWVzdBoZLmdhbGF4eS5wb29sLnYxLkF1dGhvcml0eRJECgZFbnJvbGwSHS5nYWxheHkucG9vbC52MS5FbnJvbGxSZXF1ZXN0GhsuZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVwbHkSQgoFUmVuZXcSHC5nYWxheHkucG9vbC52MS5SZW5ld1JlcXVlc3QaGy5nYWxheHkucG9vbC52MS5FbnJvbGxSZXBseWIGcHJvdG8z");
+  fileDesc("Cg9lbnJvbG1lbnQucHJvdG8SDmdhbGF4eS5wb29sLnYxIiEKDkdldFdvcmtSZXF1ZXN0Eg8KB3Bvb2xfaWQYASABKAkiYgoEV29yaxIRCgljaGFsbGVuZ2UYASABKAwSDAoEYml0cxgCIAEoDRIVCg1leHBpcmVzX2F0X21zGAMgASgEEg8KB3Bvb2xfaWQYBCABKAkSEQoJcG9vbF9uYW1lGAUgASgJIm0KE1JlcXVlc3RUb2tlblJlcXVlc3QSEAoIbm9kZV9rZXkYASABKAwSEQoJY2hhbGxlbmdlGAIgASgMEg8KB2NvdW50ZXIYAyABKAQSDwoHYXBpX2tleRgEIAEoCRIPCgdwb29sX2lkGAUgASgJIkoKEVJlcXVlc3RUb2tlblJlcGx5Eg0KBXRva2VuGAEgASgJEg8KB3Bvb2xfaWQYAiABKAkSFQoNZXhwaXJlc19hdF9tcxgDIAEoBCIVChNHZXRBdXRob3JpdHlSZXF1ZXN0Iq8BCglBdXRob3JpdHkSGAoQcm9vdF9jZXJ0aWZpY2F0ZRgBIAEoDBIUCgxwb29sX3RpbWVfbXMYAiABKAQSFwoPaW5zdGFsbGF0aW9uX2lkGAMgASgJEiEKGXByZXZpb3VzX3Jvb3RfY2VydGlmaWNhdGUYBCABKAwSGwoTdm91Y2hlZF9jZXJ0aWZpY2F0ZRgFIAEoDBIZChFwcmV2aW91c191bnRpbF9tcxgGIAEoBCKVAQoNRW5yb2xsUmVxdWVzdBIQCgh0b2tlbl9pZBgBIAEoCRILCgNjc3IYAiABKAwSEQoJbm9kZV9uYW1lGAMgASgJEhYKDnNwZWNpYWxpemF0aW9uGAQgASgJEg0KBW5vbmNlGAUgASgMEg0KBXByb29mGAYgASgMEg8KB3Bvb2xfaWQYByABKAkSCwoDb3JnGAggASgJIrEBCgtFbnJvbGxSZXBseRITCgtjZXJ0aWZpY2F0ZRgBIAEoDBIYChByb290X2NlcnRpZmljYXRlGAIgASgMEg8KB25vZGVfaWQYAyABKAkSDwoHcG9vbF9pZBgEIAEoCRIQCghwb29sX2tleRgFIAEoDBIUCgxwb29sX3RpbWVfbXMYBiABKAQSFAoMc2xvdF9zZWNvbmRzGAcgASgNEhMKC3JlbmV3X2F0X21zGAggASgEIlwKDFJlbmV3UmVxdWVzdBILCgNjc3IYASABKAwSGQoRb2xkX2tleV9zaWduYXR1cmUYAiABKAwSDwoHbm9kZV9pZBgDIAEoCRITCgt0cnVzdGVkX3BpbhgEIAEoDDL+AgoJRW5yb2xtZW50Ej8KB0dldFdvcmsSHi5nYWxheHkucG9vbC52MS5HZXRXb3JrUmVxdWVzdBoULmdhbGF4eS5wb29sLnYxLldvcmsSVgoMUmVxdWVzdFRva2VuEiMuZ2FsYXh5LnBvb2wudjEuUmVxdWVzdFRva2VuUmVxdWVzdBohLmdhbGF4eS5wb29sLnYxLlJlcXVlc3RUb2tlblJlcGx5Ek4KDEdldEF1dGhvcml0eRIjLmdhbGF4eS5wb29sLnYxLkdldEF1dGhvcml0eVJlcXVlc3QaGS5nYWxheHkucG9vbC52MS5BdXRob3JpdHkSRAoGRW5yb2xsEh0uZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVxdWVzdBobLmdhbGF4eS5wb29sLnYxLkVucm9sbFJlcGx5EkIKBVJlbmV3EhwuZ2FsYXh5LnBvb2wudjEuUmVuZXdSZXF1ZXN0GhsuZ2FsYXh5LnBvb2wudjEuRW5yb2xsUmVwbHliBnByb3RvMw");
+
+/**
+ * Which public pool a stranger wants to come into; empty for the only one.
+ *
+ * @generated from message galaxy.pool.v1.GetWorkRequest
+ */
+export type GetWorkRequest = Message<"galaxy.pool.v1.GetWorkRequest"> & {
+  /**
+   * @generated from field: string pool_id = 1;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message galaxy.pool.v1.GetWorkRequest.
+ * Use `create(GetWorkRequestSchema)` to create a new message.
+ */
+export const GetWorkRequestSchema: GenMessage<GetWorkRequest> = /*@__PURE__*/
+  messageDesc(file_enrolment, 0);
+
+/**
+ * What to do for a token of a public pool: find a counter for which SHA-256("gp-work-v1" || challenge ||
+ * node key || counter as u64, big-endian) begins with `bits` zero bits.
+ *
+ * @generated from message galaxy.pool.v1.Work
+ */
+export type Work = Message<"galaxy.pool.v1.Work"> & {
+  /**
+   * @generated from field: bytes challenge = 1;
+   */
+  challenge: Uint8Array;
+
+  /**
+   * @generated from field: uint32 bits = 2;
+   */
+  bits: number;
+
+  /**
+   * @generated from field: uint64 expires_at_ms = 3;
+   */
+  expiresAtMs: bigint;
+
+  /**
+   * @generated from field: string pool_id = 4;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: string pool_name = 5;
+   */
+  poolName: string;
+};
+
+/**
+ * Describes the message galaxy.pool.v1.Work.
+ * Use `create(WorkSchema)` to create a new message.
+ */
+export const WorkSchema: GenMessage<Work> = /*@__PURE__*/
+  messageDesc(file_enrolment, 1);
+
+/**
+ * @generated from message galaxy.pool.v1.RequestTokenRequest
+ */
+export type RequestTokenRequest = Message<"galaxy.pool.v1.RequestTokenRequest"> & {
+  /**
+   * The Ed25519 key, 32 bytes, of the node that will use the token.
+   *
+   * @generated from field: bytes node_key = 1;
+   */
+  nodeKey: Uint8Array;
+
+  /**
+   * A solved challenge, good once ...
+   *
+   * @generated from field: bytes challenge = 2;
+   */
+  challenge: Uint8Array;
+
+  /**
+   * @generated from field: uint64 counter = 3;
+   */
+  counter: bigint;
+
+  /**
+   * ... or an API key that may write enrolments, and the pool; empty for the only public one.
+   *
+   * @generated from field: string api_key = 4;
+   */
+  apiKey: string;
+
+  /**
+   * @generated from field: string pool_id = 5;
+   */
+  poolId: string;
+};
+
+/**
+ * Describes the message galaxy.pool.v1.RequestTokenRequest.
+ * Use `create(RequestTokenRequestSchema)` to create a new message.
+ */
+export const RequestTokenRequestSchema: GenMessage<RequestTokenRequest> = /*@__PURE__*/
+  messageDesc(file_enrolment, 2);
+
+/**
+ * @generated from message galaxy.pool.v1.RequestTokenReply
+ */
+export type RequestTokenReply = Message<"galaxy.pool.v1.RequestTokenReply"> & {
+  /**
+   * A join token for one node with this key, which is pending at first.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * @generated from field: string pool_id = 2;
+   */
+  poolId: string;
+
+  /**
+   * @generated from field: uint64 expires_at_ms = 3;
+   */
+  expiresAtMs: bigint;
+};
+
+/**
+ * Describes the message galaxy.pool.v1.RequestTokenReply.
+ * Use `create(RequestTokenReplySchema)` to create a new message.
+ */
+export const RequestTokenReplySchema: GenMessage<RequestTokenReply> = /*@__PURE__*/
+  messageDesc(file_enrolment, 3);
 
 /**
  * @generated from message galaxy.pool.v1.GetAuthorityRequest
@@ -24,7 +155,7 @@ export type GetAuthorityRequest = Message<"galaxy.pool.v1.GetAuthorityRequest"> 
  * Use `create(GetAuthorityRequestSchema)` to create a new message.
  */
 export const GetAuthorityRequestSchema: GenMessage<GetAuthorityRequest> = /*@__PURE__*/
-  messageDesc(file_enrolment, 0);
+  messageDesc(file_enrolment, 4);
 
 /**
  * What anybody may know of this installation.
@@ -83,7 +214,7 @@ export type Authority = Message<"galaxy.pool.v1.Authority"> & {
  * Use `create(AuthoritySchema)` to create a new message.
  */
 export const AuthoritySchema: GenMessage<Authority> = /*@__PURE__*/
-  messageDesc(file_enrolment, 1);
+  messageDesc(file_enrolment, 5);
 
 /**
  * @generated from message galaxy.pool.v1.EnrollRequest
@@ -148,7 +279,7 @@ export type EnrollRequest = Message<"galaxy.pool.v1.EnrollRequest"> & {
  * Use `create(EnrollRequestSchema)` to create a new message.
  */
 export const EnrollRequestSchema: GenMessage<EnrollRequest> = /*@__PURE__*/
-  messageDesc(file_enrolment, 2);
+  messageDesc(file_enrolment, 6);
 
 /**
  * @generated from message galaxy.pool.v1.EnrollReply
@@ -206,7 +337,7 @@ export type EnrollReply = Message<"galaxy.pool.v1.EnrollReply"> & {
  * Use `create(EnrollReplySchema)` to create a new message.
  */
 export const EnrollReplySchema: GenMessage<EnrollReply> = /*@__PURE__*/
-  messageDesc(file_enrolment, 3);
+  messageDesc(file_enrolment, 7);
 
 /**
  * @generated from message galaxy.pool.v1.RenewRequest
@@ -246,7 +377,7 @@ export type RenewRequest = Message<"galaxy.pool.v1.RenewRequest"> & {
  * Use `create(RenewRequestSchema)` to create a new message.
  */
 export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
-  messageDesc(file_enrolment, 4);
+  messageDesc(file_enrolment, 8);
 
 /**
  * How a machine becomes a node: it checks the installation's CA against the pin in its join token,
@@ -257,6 +388,26 @@ export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
  * @generated from service galaxy.pool.v1.Enrolment
  */
 export const Enrolment: GenService<{
+  /**
+   * Public. What a stranger has to do for a token of a public pool.
+   *
+   * @generated from rpc galaxy.pool.v1.Enrolment.GetWork
+   */
+  getWork: {
+    methodKind: "unary";
+    input: typeof GetWorkRequestSchema;
+    output: typeof WorkSchema;
+  },
+  /**
+   * Public. A join token of a public pool, for work that was done or an API key.
+   *
+   * @generated from rpc galaxy.pool.v1.Enrolment.RequestToken
+   */
+  requestToken: {
+    methodKind: "unary";
+    input: typeof RequestTokenRequestSchema;
+    output: typeof RequestTokenReplySchema;
+  },
   /**
    * Public. The only call a node makes before it has checked the pin; it sends nothing.
    *

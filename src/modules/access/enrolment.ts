@@ -78,6 +78,8 @@ export class Enrolment {
     const publicKey = await keyIn(this.#parts.certificates, request.csr);
     const isProven = sameBytes(claimed, request.proof);
     if (!token || !isProven || !publicKey || !fits(token, request)) throw enrolmentRefused();
+    const { visitor } = token;
+    if (visitor && !sameBytes(visitor.nodeKey, publicKey)) throw enrolmentRefused();
     return { request, token, publicKey, csrHash: sha256(request.csr) };
   }
 
@@ -101,7 +103,8 @@ export class Enrolment {
       specialization: token.specialization ?? (request.specialization || SPECIALIZATION_USUAL),
       specializationApproved: token.specialization !== undefined,
       pool: token.pool,
-      org: request.org || undefined,
+      org: token.visitor ? token.visitor.org : request.org || undefined,
+      pending: token.visitor,
     };
     const caller = nodeCaller(nodeIdOf(publicKey));
     const pending = this.#parts.registry.admission(caller, wanted, slot);

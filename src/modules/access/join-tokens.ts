@@ -37,6 +37,15 @@ export interface JoinTokenTerms {
   readonly nodeName?: string | undefined;
   /** Nodes that use it are of this specialization, approved. */
   readonly specialization?: string | undefined;
+  /** Who got it by itself. */
+  readonly visitor?: Visitor | undefined;
+}
+
+/** A stranger who comes into a public pool with a token for its key only. */
+export interface Visitor {
+  readonly network: string;
+  readonly nodeKey: Uint8Array;
+  readonly org: string | undefined;
 }
 
 /** What is kept of a token; the secret is not. */
@@ -52,6 +61,7 @@ export interface JoinTokenRecord {
   readonly createdBy: string;
   readonly nodeName: string | undefined;
   readonly specialization: string | undefined;
+  readonly visitor: Visitor | undefined;
 }
 
 /** A new token, and the text that is shown once. */
@@ -214,9 +224,10 @@ interface Origin {
 
 function recordOf(terms: JoinTokenTerms, { nowMs, ...origin }: Origin): JoinTokenRecord {
   const { pool, uses = 1, ttlSeconds = TTL_SECONDS_DEFAULT, nodeName, specialization } = terms;
+  const { visitor } = terms;
   const times = { createdAtMs: nowMs, expiresAtMs: nowMs + ttlSeconds * 1000 };
   const left = { uses, usesLeft: uses, revokedAtMs: undefined };
-  return { ...origin, ...times, ...left, pool, nodeName, specialization };
+  return { ...origin, ...times, ...left, pool, nodeName, specialization, visitor };
 }
 
 function rowOf(token: JoinTokenRecord) {
@@ -232,6 +243,9 @@ function rowOf(token: JoinTokenRecord) {
     created_by: token.createdBy,
     node_name: token.nodeName ?? null,
     specialization: token.specialization ?? null,
+    visitor_network: token.visitor?.network ?? null,
+    visitor_key: token.visitor?.nodeKey ?? null,
+    visitor_org: token.visitor?.org ?? null,
   };
 }
 
@@ -253,7 +267,14 @@ function tokenOf(row: StoredToken): JoinTokenRecord {
     createdBy: row.created_by,
     nodeName: row.node_name ?? undefined,
     specialization: row.specialization ?? undefined,
+    visitor: visitorOf(row),
   };
+}
+
+function visitorOf(row: StoredToken): Visitor | undefined {
+  if (row.visitor_key === null) return undefined;
+  const { visitor_network: network, visitor_key: nodeKey, visitor_org: org } = row;
+  return { network: network ?? "", nodeKey, org: org ?? undefined };
 }
 
 function tokenUnknown(id: string): PoolError {

@@ -8,6 +8,7 @@ import { secretRoutes, secretRoutesAccess } from "./secret-routes.ts";
 import { Access } from "./service.ts";
 import { ACCESS_MIGRATIONS } from "./table.ts";
 import { TRUST_MIGRATIONS } from "./trust-table.ts";
+import { visitorAccess, visitorRoutes } from "./visitor-routes.ts";
 
 declare module "@/kernel/module.ts" {
   interface Services {
@@ -53,6 +54,13 @@ export const access = defineModule({
         duration: true,
         description: "How long an address stays blocked.",
       }),
+      work_bits: t.Integer({
+        default: 18,
+        minimum: 0,
+        maximum: 26,
+        description:
+          "Proof of work asked of strangers who enrol in a public pool, in leading zero bits: one more takes twice as long, 18 are a second or two on a small board. It rises with the load.",
+      }),
     }),
   async start(services, { config, log, reloaded, defer }) {
     const { database, clock, http, grpc, authority, registry, metrics, events, tokens } = services;
@@ -64,11 +72,13 @@ export const access = defineModule({
       blockMs: config.block_seconds * 1000,
       addressesMax: ADDRESSES_MAX,
     };
-    const service = new Access({ ...services, log, limits });
+    const service = new Access({ ...services, log, limits, workBits: config.work_bits });
+    registry.whenForgotten((node) => [service.forgetCertificate(node)]);
     await service.load();
     http.authenticateWith((request, isSecure) => service.authenticate(request, isSecure));
     grpc.authenticateWith((certificate) => service.callerOfCertificate(certificate));
     http.mount(accessRoutes(service, { http, registry }), accessRoutesAccess);
+    http.mount(visitorRoutes(service, http), visitorAccess);
     http.mount(loginRoutes(service, { http, authority, tokens }), loginRoutesAccess);
     http.mount(secretRoutes(service, { http, authority, tokens }), secretRoutesAccess);
     http.mount(authorityRoutes(service, { http, authority }), authorityAccess);
@@ -80,6 +90,7 @@ export const access = defineModule({
     defer(clock.every(HOUR_MS, () => void endOverlap()));
     events.on("node.suspended", ({ node }) => grpc.disconnect(node));
     events.on("node.removed", ({ node }) => grpc.disconnect(node));
+    events.on("node.expired", ({ node }) => grpc.disconnect(node));
     events.on("node.rekeyed", ({ node }) => grpc.disconnect(node));
     metrics.gauge(
       "galaxy_blocked_addresses",

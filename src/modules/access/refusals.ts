@@ -9,6 +9,14 @@ export const enrolmentRefused = () =>
       "revoked or made for something else. Ask the operator for a new one.",
   );
 
+/** The one answer to work that was not done, not asked for, too late, or brought before. */
+export const workRefused = () =>
+  new PoolError(
+    "unauthenticated",
+    "enrolment.work_refused",
+    "The challenge is not solved for this key, has expired or was used. Ask for a new one and solve that.",
+  );
+
 /** The one answer to credentials that are unknown, expired, revoked or forged. */
 export const badCredentials = () =>
   new PoolError(

@@ -3,7 +3,13 @@ import type { PoolId } from "@/core/ids.ts";
 import type { Authority } from "@/modules/certificates/service.ts";
 import type { Registry } from "@/modules/registry/service.ts";
 import type { ServiceRpcs } from "@/ports/grpc.ts";
-import { AuthoritySchema, EnrollReplySchema, type Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  AuthoritySchema,
+  EnrollReplySchema,
+  type Enrolment,
+  RequestTokenReplySchema,
+  WorkSchema,
+} from "@/proto/enrolment_pb.ts";
 import type { Enrolled } from "./issuing.ts";
 import type { Access } from "./service.ts";
 
@@ -34,6 +40,21 @@ export function enrolmentRpcs(
         installationId: authority.installationId,
         ...previousOf(authority),
       });
+    },
+    async getWork({ poolId }) {
+      const { challenge, bits, expiresAtMs, pool } = access.visitors.work(poolId || undefined);
+      const expires = BigInt(expiresAtMs);
+      const names = { poolId: pool.id, poolName: pool.name };
+      return create(WorkSchema, { challenge, bits, expiresAtMs: expires, ...names });
+    },
+    async requestToken(request, call) {
+      const { nodeKey, challenge, apiKey, poolId } = request;
+      const visit = { address: call.address, nodeKey };
+      const { token, text } = apiKey
+        ? await access.tokenForKey({ ...visit, pool: poolId || undefined }, apiKey)
+        : await access.tokenForWork(visit, { challenge, counter: Number(request.counter) });
+      const expiresAtMs = BigInt(token.expiresAtMs);
+      return create(RequestTokenReplySchema, { token: text, poolId: token.pool, expiresAtMs });
     },
     async enroll(request, call) {
       const { tokenId, csr, nodeName, specialization, nonce, proof, org } = request;

@@ -1,6 +1,7 @@
-import { type Caller, nodeCaller } from "@/core/caller.ts";
+import { type Caller, denied, hasRole, nodeCaller } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
 import { requireWelcome } from "@/core/node.ts";
+import { isInScope, outOfScope } from "@/core/scope.ts";
 import { sessionIn } from "@/core/session.ts";
 import type { ModuleContext } from "@/kernel/module.ts";
 import type { Audit } from "@/modules/audit/service.ts";
@@ -30,12 +31,16 @@ import type { PoolTime } from "./pool-time.ts";
 import { badCredentials, certificateRefused } from "./refusals.ts";
 import { Renewal, type RenewalRequest } from "./renewal.ts";
 import { Rotation } from "./rotation.ts";
+import { type Visit, Visitors } from "./visitors.ts";
 
 const SLOT_SECONDS = 30;
+const ENROLMENTS = "/api/v1/enrolments";
 const BEARER = /^bearer +(\S+)$/i;
 
 /** What access works with. */
 export interface AccessParts {
+  /** The work asked of strangers, in leading zero bits, while the pool is not busy. */
+  readonly workBits: number;
   readonly database: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -59,6 +64,8 @@ interface CredentialKind {
 /** Says who calls, and lets machines in that prove they may. */
 export class Access {
   readonly joinTokens: JoinTokens;
+  /** Lets strangers into public pools. */
+  readonly visitors: Visitors;
   /** Replaces the root of the installation. */
   readonly rotation: Rotation;
   readonly #parts: AccessParts;
@@ -81,6 +88,12 @@ export class Access {
     const time = () => this.#time();
     const pin = () => parts.authority.pin;
     this.joinTokens = new JoinTokens({ ...parts, pin, nowMs: () => time().nowMs });
+    this.visitors = new Visitors({
+      ...parts,
+      joinTokens: this.joinTokens,
+      workBits: parts.workBits,
+      time,
+    });
     this.#operator = new OperatorToken(parts.files);
     this.#logins = new NodeLogins({ ...parts, findNode: (id) => registry.findNode(id) });
     this.#keys = new NodeKeys(database);
@@ -145,6 +158,30 @@ export class Access {
     const enrolled = await this.#limited(this.#enrolmentLimit, address, enroll);
     await this.rotation.joined(enrolled.node.id);
     return enrolled;
+  }
+
+  /** What is kept of the certificate of a node that is forgotten goes with it. */
+  forgetCertificate(node: NodeId): Write {
+    const query = this.#parts.database.sql.deleteFrom("node_certificate").where("node", "=", node);
+    return { query: query.compile() };
+  }
+
+  /** A join token of a public pool for a stranger who worked for it. */
+  tokenForWork(visit: Visit, solution: Parameters<Visitors["tokenForWork"]>[1]) {
+    const give = () => this.visitors.tokenForWork(visit, solution);
+    return this.#limited(this.#enrolmentLimit, visit.address, give);
+  }
+
+  /** The same for who has an API key that may do it; a wrong key counts against its address. */
+  tokenForKey(visit: Visit & { readonly pool: string | undefined }, key: string) {
+    return this.#limited(this.#enrolmentLimit, visit.address, async () => {
+      const headers = { "x-api-key": key };
+      const caller = await this.authenticate(new Request("https://pool/", { headers }));
+      if (!caller) throw badCredentials();
+      if (!isInScope(caller, "POST", ENROLMENTS)) throw outOfScope("POST", ENROLMENTS);
+      if (!hasRole(caller, "admin", "operator", "client")) throw denied("enrol nodes");
+      return this.visitors.tokenForCaller(caller, visit);
+    });
   }
 
   /** Renews a node's certificate, for the caller or for who signs with the registered key. */

@@ -12,6 +12,10 @@ interface JoinTokenRow {
   created_by: string;
   node_name: string | null;
   specialization: string | null;
+  /** Of a token a stranger got by itself: its network, its key, and the organization of its API key. */
+  visitor_network: string | null;
+  visitor_key: Uint8Array | null;
+  visitor_org: string | null;
 }
 
 interface EnrolmentRow {
@@ -77,6 +81,14 @@ export const ACCESS_MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE refresh_token (hash {blob} PRIMARY KEY, login TEXT NOT NULL, node TEXT NOT NULL, node_key {blob} NOT NULL, expires_at_ms {int} NOT NULL, used_at_ms {int}, revoked_at_ms {int}) {strict}",
       "CREATE INDEX refresh_token_login ON refresh_token (login)",
       "CREATE INDEX refresh_token_age ON refresh_token (expires_at_ms)",
+    ],
+  },
+  {
+    name: "access/0004-visitors",
+    statements: [
+      "ALTER TABLE join_token ADD COLUMN visitor_network TEXT",
+      "ALTER TABLE join_token ADD COLUMN visitor_key {blob}",
+      "ALTER TABLE join_token ADD COLUMN visitor_org TEXT",
     ],
   },
 ];

@@ -18,6 +18,7 @@ import type { Membership, RunState } from "./keeping.ts";
 import { type LinkParts, withLink } from "./link.ts";
 import { requireOwnMachine } from "./own-machine.ts";
 import { type Ending, Running } from "./running.ts";
+import { type VisitTerms, visitorToken } from "./visiting.ts";
 import { Witness, type WitnessView } from "./witness.ts";
 
 const CALL_MS = 15_000;
@@ -43,8 +44,11 @@ export class Agent {
    * Enrols this machine and registers it; joining again with a new token is the same node. Where the key
    * was made on another machine the terms must say which node this is to be (`node.other_machine`).
    */
-  join(terms: JoinTerms): Promise<Membership> {
-    return joinPool(this.#parts, terms);
+  async join(terms: JoinTerms & { readonly visit?: VisitTerms | undefined }): Promise<Membership> {
+    const { visit, addresses, tell } = terms;
+    if (!visit) return joinPool(this.#parts, terms);
+    const token = await visitorToken(this.#parts, { addresses, visit, tell });
+    return joinPool(this.#parts, { ...terms, token });
   }
 
   /**

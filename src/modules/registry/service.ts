@@ -133,6 +133,11 @@ export class Registry {
     return this.#members.admitPending(ITSELF, node, heardIn);
   }
 
+  /** How many nodes may wait at the door of one public pool. */
+  get pendingMax(): number {
+    return this.#settings.pendingMax;
+  }
+
   /** How many nodes wait at the door of a pool. */
   pendingIn(pool: PoolId): number {
     return this.#roster.door.countOf(pool);

@@ -32,6 +32,7 @@ import { secretRoutes, secretRoutesAccess } from "@/modules/access/secret-routes
 import { Access } from "@/modules/access/service.ts";
 import { ACCESS_MIGRATIONS } from "@/modules/access/table.ts";
 import { TRUST_MIGRATIONS } from "@/modules/access/trust-table.ts";
+import { visitorAccess, visitorRoutes } from "@/modules/access/visitor-routes.ts";
 import { Audit } from "@/modules/audit/service.ts";
 import { AUDIT_MIGRATIONS } from "@/modules/audit/table.ts";
 import { initialise } from "@/modules/certificates/initialise.ts";
@@ -133,7 +134,7 @@ async function startParts({ database, files, clock, lines }: Place) {
     areas: () => new Set(AREAS),
   });
   await people.load();
-  const access = new Access({ ...parts, registry, people, limits });
+  const access = new Access({ ...parts, registry, people, limits, workBits: 6 });
   await access.load();
   return { ...parts, registry, people, passwords, access, operatorToken };
 }
@@ -172,6 +173,7 @@ function serve({ log, database, clock, access, people, authority, ...others }: P
     },
   });
   http.authenticateWith((request, isSecure) => access.authenticate(request, isSecure));
+  http.mount(visitorRoutes(access, http), visitorAccess);
   http.mount(accessRoutes(access, { http, registry }), accessRoutesAccess);
   http.mount(authorityRoutes(access, { http, authority }), authorityAccess);
   http.mount(personRoutes(people, http), personRoutesAccess);
