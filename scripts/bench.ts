@@ -14,6 +14,7 @@ import {
 import { stream, unary } from "./bench/heartbeats.ts";
 import { memory } from "./bench/memory.ts";
 import { nodeList } from "./bench/node-list.ts";
+import { overload } from "./bench/overload.ts";
 import { registrations } from "./bench/registrations.ts";
 import { written } from "./bench/written.ts";
 
@@ -30,6 +31,7 @@ const FIGURES: readonly Figure[] = [
   nodeList,
   registrations,
   closing,
+  overload,
   memory,
   resident,
   ready,

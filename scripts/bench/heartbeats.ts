@@ -12,7 +12,7 @@ import type { Burst } from "./lines.ts";
 import { openPool } from "./pool-child.ts";
 import { cpuMs } from "./processes.ts";
 
-const HEARTBEAT_PATH = "/galaxy.pool.v1.Registry/Heartbeat";
+export const HEARTBEAT_PATH = "/galaxy.pool.v1.Registry/Heartbeat";
 const CLIENTS = 2;
 const NODES_PER_CLIENT = 250;
 const WINDOW = 64;
@@ -73,20 +73,32 @@ export const stream: Figure = {
 };
 
 /** The pool, what it is compared with, and the clients of both. */
-class World implements AsyncDisposable {
+export class World implements AsyncDisposable {
   readonly clients: readonly Client[];
   readonly #pool: Child<Awaited<ReturnType<typeof openPool>>>;
   readonly #pids: Readonly<Record<Side, number>>;
+  readonly folder: string;
   messageBytes = 0;
+
+  get poolPid(): number {
+    return this.#pool.pid;
+  }
+
+  /** Where the pool's HTTP is. */
+  async http(): Promise<string> {
+    return (await this.#pool.ask("reach", null)).http;
+  }
 
   static async open(
     { folder }: BenchOptions,
     authority: BenchAuthority,
     baseline: { readonly address: string; readonly pid: number },
+    window = WINDOW,
   ): Promise<World> {
+    const own = mkdtempSync(join(folder, "heartbeats-"));
     const pool = await Child.start(openPool, {
       file: join(import.meta.dir, "pool-child.ts"),
-      terms: { folder: mkdtempSync(join(folder, "heartbeats-")), clock: "turned" },
+      terms: { folder: own, clock: "turned" },
     });
     await pool.ask("admit", { from: 1, count: CLIENTS * NODES_PER_CLIENT });
     const { grpc, rootPem, poolKey, slotSeconds } = await pool.ask("reach", null);
@@ -95,7 +107,7 @@ class World implements AsyncDisposable {
       const from = number * NODES_PER_CLIENT;
       const members = await pool.ask("certify", { from: from + 1, count: NODES_PER_CLIENT });
       const identities = members.map(({ identity }) => identity);
-      const own = authority.clients.slice(from, from + NODES_PER_CLIENT);
+      const certified = authority.clients.slice(from, from + NODES_PER_CLIENT);
       clients.push(
         await Child.start(openClient, {
           file: join(import.meta.dir, "client-child.ts"),
@@ -103,27 +115,28 @@ class World implements AsyncDisposable {
             seeds: numbersFrom(from + 1, NODES_PER_CLIENT).map(seedOf),
             poolKey,
             slotSeconds,
-            window: WINDOW / CLIENTS,
+            window: window / CLIENTS,
             pool: { address: grpc, rootPem, name: POOL_NAME, identities },
             baseline: {
               address: baseline.address,
               rootPem: authority.rootPem,
               name: SERVER_NAME,
-              identities: own,
+              identities: certified,
             },
           },
         }),
       );
     }
-    return new World(pool, clients, baseline.pid);
+    return new World(pool, clients, { baselinePid: baseline.pid, folder: own });
   }
 
   private constructor(
     pool: Child<Awaited<ReturnType<typeof openPool>>>,
     clients: readonly Client[],
-    baselinePid: number,
+    { baselinePid, folder }: { readonly baselinePid: number; readonly folder: string },
   ) {
     this.#pool = pool;
+    this.folder = folder;
     this.clients = clients;
     this.#pids = { pool: pool.pid, baseline: baselinePid };
   }
