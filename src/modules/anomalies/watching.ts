@@ -38,6 +38,9 @@ export function watch(parts: WatchingParts): () => Promise<void> {
     events.on("caller.seen", ({ caller, address }) => {
       if (address !== "") anomalies.notice(spreadSignal(caller, address));
     }),
+    events.on("audit.doubted", () => {
+      anomalies.notice({ rule: "audit_inconsistent", subject: "audit" });
+    }),
     events.on("node.doubled", ({ node }) => {
       anomalies.notice({ rule: "node_doubled", subject: node });
     }),

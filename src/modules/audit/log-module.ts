@@ -23,6 +23,7 @@ export const auditLog = defineModule({
     "http",
     "checks",
     "metrics",
+    "events",
     "audit",
     "authority",
     "registry",
@@ -58,7 +59,7 @@ export const auditLog = defineModule({
       }),
     }),
   async start(services, { config, log, ready, defer, fatal }) {
-    const { authority, clock, http, checks, metrics, registry, audit, database } = services;
+    const { authority, clock, http, checks, metrics, registry, audit, database, events } = services;
     const installation = authority.installationId;
     const settings = {
       checkpointSeconds: config.checkpoint_seconds,
@@ -67,7 +68,8 @@ export const auditLog = defineModule({
       witnessesMax: config.witnesses_max,
     };
     const key = authority.auditKey();
-    const service = new AuditLog({ ...services, installation, key, log, settings });
+    const doubted = (why: string) => events.tell("audit.doubted", { why });
+    const service = new AuditLog({ ...services, installation, key, log, settings, doubted });
     const witnesses = new Witnesses({ log: service, registry, clock, installation });
     http.mount(logRoutes({ log: service, database, registry, http }), logAccess);
     audit.signWith({

@@ -25,6 +25,8 @@ export interface LogParts extends Omit<TreeParts, "publicKey"> {
   readonly audit: Pick<Audit, "row" | "made">;
   readonly key: SigningKey;
   readonly log: Logger;
+  /** Told of a fault, and of entries that were lost. */
+  readonly doubted?: (why: string) => void;
   readonly settings: LogSettings;
 }
 
@@ -253,6 +255,7 @@ export class AuditLog {
     const { database, audit, log } = this.#parts;
     const { origin, size } = lost;
     const reason = "a backup was restored: entries that were signed are gone";
+    this.#parts.doubted?.(reason);
     if (epochOf(lost) < tree.epoch) {
       log.error(
         { origin, size },
@@ -284,7 +287,10 @@ export class AuditLog {
   }
 
   #fail(fault: string): void {
-    if (this.#fault === undefined) this.#parts.log.error({ fault }, "the audit log has a fault");
+    if (this.#fault === undefined) {
+      this.#parts.log.error({ fault }, "the audit log has a fault");
+      this.#parts.doubted?.(fault);
+    }
     this.#fault = fault;
   }
 }

@@ -5,6 +5,13 @@ import type { Clock } from "@/ports/clock.ts";
 import type { Database, Write } from "@/ports/database.ts";
 import { canonicalJson } from "@/std/canonical-json.ts";
 
+declare module "@/kernel/events.ts" {
+  interface EventMap {
+    /** The log is not what was signed, or lost its end: a line says which. */
+    "audit.doubted": { readonly why: string };
+  }
+}
+
 /** What may be said of an act besides who, what and whom; never a secret. */
 export type AuditDetail = Readonly<Record<string, string | number | boolean | null>>;
 

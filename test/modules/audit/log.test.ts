@@ -129,6 +129,7 @@ describe.each(databases())("the audit log on $kind", ({ place }) => {
     await sign(at, second);
     expect(second.log.fault).toBeDefined();
     expect(second.log.newest?.size).toBe(6);
+    expect(at.doubts.length).toBe(1);
     expect(at.lines.some((line) => line.includes("the audit log has a fault"))).toBe(true);
   });
 
@@ -168,6 +169,7 @@ describe.each(databases())("the audit log on $kind", ({ place }) => {
     const [entry] = await exported(second);
     expect(entry).toContain(RESTARTED);
     expect(second.log.restartedAtMs).toBeDefined();
+    expect(at.doubts).toEqual([expect.stringContaining("a backup was restored")]);
     expect(newest.size).toBe(7);
     expect(await faultsOf(second, [formatCheckpoint(lost)])).toEqual([]);
     second.witnesses.take(id, formatCheckpoint(lost));

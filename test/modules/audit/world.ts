@@ -55,6 +55,8 @@ export class LogWorld implements AsyncDisposable {
   readonly clock = new TestClock();
   readonly signed = new SignedTexts();
   readonly lines: string[] = [];
+  /** What the log told of itself. */
+  readonly doubts: string[] = [];
   readonly #folder = temporaryFolder();
   readonly #place: DatabasePlace;
   readonly #open: Database[] = [];
@@ -96,6 +98,7 @@ export class LogWorld implements AsyncDisposable {
       key: signed.key,
       log: pino({ level: "info" }, { write: (line: string) => void this.lines.push(line) }),
       settings: { ...SETTINGS, ...settings },
+      doubted: (why) => void this.doubts.push(why),
     });
     const registry = {
       findNode: (id: NodeId) => {
