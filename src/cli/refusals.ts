@@ -42,7 +42,7 @@ export function tellRefusal(thrown: unknown, json: boolean): number {
     return exitCodeOf(thrown);
   }
   complain(`galaxy-pool: ${thrown.message}`);
-  for (const { path, message } of thrown.details.errors ?? []) complain(`  ${path}: ${message}`);
+  for (const { path, message } of thrown.details.errors ?? []) complain(`  ${path} – ${message}`);
   complain(`  code: ${thrown.code}`);
   return exitCodeOf(thrown);
 }

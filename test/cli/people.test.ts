@@ -58,6 +58,50 @@ describe("on the command line", () => {
     expect(stdout).toContain("galaxy-pool user password eve");
   });
 
+  test("what is wrong with a password is told, and not hidden as if it were one", async () => {
+    const url = pool.server.urls().plain[0] ?? "";
+    const words = ["user", "create", "me", "--role", "client", "--url", url];
+    const { stderr } = await typed(...words, "--token", operatorToken());
+    expect(stderr).toContain("name – must be 1 to 32");
+    const child = Bun.spawn(
+      [
+        process.execPath,
+        "src/main.ts",
+        "user",
+        "create",
+        "ivy",
+        "--role",
+        "client",
+        "--url",
+        url,
+        "--password-stdin",
+      ],
+      {
+        stdin: new Blob(["short\n"]),
+        stderr: "pipe",
+        stdout: "pipe",
+        env: { ...process.env, GALAXY_POOL_TOKEN: operatorToken() },
+      },
+    );
+    expect(await new Response(child.stderr).text()).toContain(
+      "password – must have 12 to 128 characters",
+    );
+    expect(await child.exited).toBe(1);
+  });
+
+  test("a password of one's own is chosen with the one before, both from standard input", async () => {
+    const made = await json("user", "create", "una", "--role", "client");
+    const url = pool.server.urls().plain[0] ?? "";
+    const lines = `${made["one_time_password"]}\nlong enough phrase\n`;
+    const child = Bun.spawn(
+      [process.execPath, "src/main.ts", "user", "password", "una", "--url", url, "--token", "none"],
+      { stdin: new Blob([lines]), stderr: "pipe", stdout: "pipe" },
+    );
+    expect(await new Response(child.stdout).text()).toContain("una is changed");
+    expect(await child.exited).toBe(0);
+    expect(await json("user", "show", "una")).toMatchObject({ password: "own" });
+  });
+
   test("API keys are made, shown without their secret, and revoked", async () => {
     const words = [
       "--role",
