@@ -9,6 +9,7 @@ import { runAdversaries } from "#test/sim/poot-adversary.ts";
 import { type RaceFigures, raceForTokens } from "#test/support/enrol-race.ts";
 import { askForged } from "#test/support/forged-requests.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
+import { type RotatingFigures, rotateUnderLoad } from "#test/support/rotating.ts";
 
 /**
  * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
@@ -21,6 +22,7 @@ const FOLDER = join(import.meta.dir, "../dist/soak");
 const KILLS_A_POOL = 10;
 const NODES = 3;
 const RACES_A_POOL = 10;
+const ROTATIONS_A_POOL = 4;
 const SEEDS_A_STEP = 500;
 /** A worker needs a few hundred seeds to become fast. */
 const FORGED_A_POOL = 10_000;
@@ -174,6 +176,27 @@ function openApiSoak(
   };
 }
 
+/** The root is rotated under live nodes; every second time the pool is killed right after it. */
+function rotateSoak(rounds: number): Soak<RotatingFigures> {
+  return {
+    name: "rotate",
+    rounds,
+    stepRounds: ROTATIONS_A_POOL,
+    empty: { rotations: 0, slots: 0, faults: [] },
+    async step(from, to, sum) {
+      const more = await rotateUnderLoad({ nodes: 10, rotations: to - from });
+      return {
+        rotations: sum.rotations + more.rotations,
+        slots: sum.slots + more.slots,
+        faults: [...sum.faults, ...more.faults],
+      };
+    },
+    line: ({ rotations, slots, faults }) =>
+      `${rotations} rotations under 10 nodes, ${slots} slots proven, ${faults.length} faults ${faults.join("; ")}`,
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
 /** A hundred machines at once with a token for one; in three of four rounds the pool is killed meanwhile. */
 function enrolSoak(rounds: number, database: "sqlite" | "postgres"): Soak<RaceFigures> {
   return {
@@ -278,6 +301,7 @@ async function soak(name: string | undefined): Promise<number> {
   if (name === "openapi") return run(openApiSoak(rounds(100_000)));
   if (name === "enrol")
     return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
+  if (name === "rotate") return run(rotateSoak(rounds(20)));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
   if (name === "signatures") return run(signatureSoak(rounds(500)));
@@ -285,6 +309,7 @@ async function soak(name: string | undefined): Promise<number> {
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
   say("soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]");
+  say("soak rotate [--rounds 20] [--fresh]");
   say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");
