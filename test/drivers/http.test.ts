@@ -317,6 +317,7 @@ describe("an answer", () => {
     expect(plain.headers.get("cache-control")).toBe("no-store");
     expect(plain.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect(plain.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(plain.headers.get("x-frame-options")).toBe("DENY");
     expect(plain.headers.has("strict-transport-security")).toBe(false);
     const asked: Asked = { as: "admin", origin: { isSecure: true } };
     const secure = await ask("GET", "/api/v1/nodes", asked);
