@@ -9,7 +9,13 @@ import {
 } from "#test/support/grpc.ts";
 import { targetOf } from "@/drivers/dialer/address.ts";
 import type { Grpc } from "@/ports/grpc.ts";
-import { AuthoritySchema, EnrollReplySchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  AuthoritySchema,
+  EnrollReplySchema,
+  Enrolment,
+  RequestTokenReplySchema,
+  WorkSchema,
+} from "@/proto/enrolment_pb.ts";
 import { isRefusal } from "@/std/errors.ts";
 
 const DAY_MS = 86_400_000;
@@ -19,6 +25,9 @@ function serve(grpc: Grpc): void {
     getAuthority: async () =>
       create(AuthoritySchema, { installationId: "it", poolTimeMs: 7n, rootCertificate: ROOT }),
     enroll: async () => create(EnrollReplySchema),
+
+    getWork: async () => create(WorkSchema),
+    requestToken: async () => create(RequestTokenReplySchema),
     renew: async () => create(EnrollReplySchema),
   });
   serveRegistry(grpc, {});

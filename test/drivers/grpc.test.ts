@@ -24,7 +24,13 @@ import { Kernel } from "@/kernel/kernel.ts";
 import type { CertificatePair } from "@/ports/certificates.ts";
 import type { Connection, Stream, WatchStream } from "@/ports/dialer.ts";
 import type { Call, Grpc } from "@/ports/grpc.ts";
-import { AuthoritySchema, EnrollReplySchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  AuthoritySchema,
+  EnrollReplySchema,
+  Enrolment,
+  RequestTokenReplySchema,
+  WorkSchema,
+} from "@/proto/enrolment_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "@/proto/health_pb.ts";
 import { ServerReflection } from "@/proto/reflection_pb.ts";
 import {
@@ -45,6 +51,9 @@ function echo(rpcs: Parameters<typeof serveRegistry>[1] = {}): (grpc: Grpc) => v
     grpc.serve(Enrolment, "anyone", {
       getAuthority: async (_request, call) => create(AuthoritySchema, describeCall(call)),
       enroll: async ({ nonce }) => create(EnrollReplySchema, { poolKey: nonce }),
+
+      getWork: async () => create(WorkSchema),
+      requestToken: async () => create(RequestTokenReplySchema),
       renew: async () => create(EnrollReplySchema),
     });
     serveRegistry(grpc, {

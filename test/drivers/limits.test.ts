@@ -6,7 +6,13 @@ import { GrpcWorld, serveRegistry } from "#test/support/grpc.ts";
 import { limitedHttpWith, type Mount } from "#test/support/http.ts";
 import { turnstileWith } from "#test/support/intake.ts";
 import type { Intake } from "@/ports/intake.ts";
-import { AuthoritySchema, EnrollReplySchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  AuthoritySchema,
+  EnrollReplySchema,
+  Enrolment,
+  RequestTokenReplySchema,
+  WorkSchema,
+} from "@/proto/enrolment_pb.ts";
 import { HeartbeatReplySchema, Registry } from "@/proto/registry_pb.ts";
 import { isRefusal, type PoolError } from "@/std/errors.ts";
 
@@ -96,6 +102,9 @@ function worldWith(intake: Intake) {
       grpc.serve(Enrolment, "anyone", {
         getAuthority: async () => create(AuthoritySchema),
         enroll: async () => create(EnrollReplySchema),
+
+        getWork: async () => create(WorkSchema),
+        requestToken: async () => create(RequestTokenReplySchema),
         renew: async () => gate.promise.then(() => create(EnrollReplySchema)),
       });
       serveRegistry(grpc, { heartbeatStream: async () => create(HeartbeatReplySchema) });

@@ -165,7 +165,7 @@ describe("the API", () => {
     const authorization = `Bearer ${await new RawNode(pool, node).accessToken()}`;
     const own = await pool.ask("GET", `/api/v1/payouts/${node.id}`, undefined, { authorization });
     expect(own.status).toBe(200);
-    expect((await pool.ask("GET", other, undefined, { authorization })).status).toBe(403);
+    expect((await pool.ask("GET", other, undefined, { authorization })).status).toBe(404);
     expect((await pool.ask("POST", "/api/v1/payouts/process", {}, { authorization })).status).toBe(
       403,
     );

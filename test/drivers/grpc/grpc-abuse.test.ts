@@ -2,7 +2,13 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { GrpcWorld, serveRegistry } from "#test/support/grpc.ts";
 import { callHeaders, frame, PREFACE, RawHttp2 } from "#test/support/http2-frames.ts";
-import { AuthoritySchema, EnrollReplySchema, Enrolment } from "@/proto/enrolment_pb.ts";
+import {
+  AuthoritySchema,
+  EnrollReplySchema,
+  Enrolment,
+  RequestTokenReplySchema,
+  WorkSchema,
+} from "@/proto/enrolment_pb.ts";
 import { HeartbeatReplySchema, Registry } from "@/proto/registry_pb.ts";
 
 setDefaultTimeout(60_000);
@@ -17,6 +23,9 @@ const world = await GrpcWorld.open({
     grpc.serve(Enrolment, "anyone", {
       getAuthority: async () => create(AuthoritySchema),
       enroll: async () => create(EnrollReplySchema),
+
+      getWork: async () => create(WorkSchema),
+      requestToken: async () => create(RequestTokenReplySchema),
       renew: async () => create(EnrollReplySchema),
     });
     serveRegistry(grpc, { heartbeatStream: async () => create(HeartbeatReplySchema) });
