@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { closing } from "./bench/closing.ts";
+import { consensus } from "./bench/consensus.ts";
 import { idle, ready, resident } from "./bench/executable.ts";
 import {
   type BenchOptions,
@@ -37,6 +38,7 @@ const FIGURES: readonly Figure[] = [
   ready,
   idle,
   written,
+  consensus,
 ];
 
 async function bench(words: readonly string[]): Promise<void> {
