@@ -3,7 +3,6 @@ import type { Refused } from "./signal.ts";
 /** A refusal with where it was made, and for what. */
 export interface RefusedAt extends Refused {
   readonly door: string;
-  readonly subject?: string;
 }
 
 /** Refusals that are alike, as one row of the audit. */

@@ -16,12 +16,14 @@ export interface Refused {
   readonly code: string;
   readonly address: string;
   readonly caller?: string;
+  /** The route or method. */
+  readonly subject?: string;
   readonly skewMs?: number;
 }
 
 const ENROLLING = new Set(["enrolment.refused", "renewal.refused"]);
-/** What nobody did wrong who merely lacks a credential, or has one that ended. */
-const BARE = new Set(["access.unauthenticated"]);
+/** Elsewhere, who merely lacks a credential or has one that ended did nothing wrong. */
+const SIGNING_IN = /^POST \/api\/v1\/auth\/(?:token|password|session)$/;
 /** A node that was suspended or removed goes on asking: that is its nature. */
 const OF_NODES = /^(node|certificate|poot)\./;
 const LOCKED = /[._](blocked|locked|locked_out)$/;
@@ -40,12 +42,12 @@ export function signalsOf(refused: Refused, skewMaxMs: number): Signal[] {
   return signals;
 }
 
-function ruleOf({ kind, code }: Refused): AnomalyRule | undefined {
+function ruleOf({ kind, code, subject = "" }: Refused): AnomalyRule | undefined {
   if (code === "poot.behind") return "claims_behind";
   if (LOCKED.test(code)) return "lock_out";
   if (ENROLLING.has(code)) return "enrolments_failing";
-  if (OF_NODES.test(code) || BARE.has(code)) return undefined;
-  if (kind === "unauthenticated") return "logins_failing";
+  if (OF_NODES.test(code)) return undefined;
+  if (kind === "unauthenticated") return SIGNING_IN.test(subject) ? "logins_failing" : undefined;
   return kind === "denied" ? "denials" : undefined;
 }
 

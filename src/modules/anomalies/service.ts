@@ -16,6 +16,7 @@ import type { Clock } from "@/ports/clock.ts";
 import type { Database, Write } from "@/ports/database.ts";
 import { isRefusal, PoolError } from "@/std/errors.ts";
 import type { PageRequest } from "@/std/paging.ts";
+import { scrub } from "@/std/scrub.ts";
 import { Turns } from "@/std/turns.ts";
 import {
   type Anomaly,
@@ -130,7 +131,7 @@ export class Anomalies {
     const anomaly = await this.get(id);
     if (anomaly.acknowledged) return anomaly;
     const { database, audit, clock, events } = this.#parts;
-    const seen = { atMs: clock.now(), by: caller.id, note };
+    const seen = { atMs: clock.now(), by: caller.id, note: note && scrub(note) };
     const { rule, subject } = anomaly;
     await this.#turns.take(() =>
       database.commit([

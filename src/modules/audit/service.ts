@@ -4,6 +4,7 @@ import type { NodeId } from "@/core/ids.ts";
 import type { Clock } from "@/ports/clock.ts";
 import type { Database, Write } from "@/ports/database.ts";
 import { canonicalJson } from "@/std/canonical-json.ts";
+import { scrub } from "@/std/scrub.ts";
 
 declare module "@/kernel/events.ts" {
   interface EventMap {
@@ -63,7 +64,7 @@ export class Audit {
       actor: caller.id,
       action,
       subject,
-      detail: canonicalJson(detail),
+      detail: scrub(canonicalJson(detail)),
     };
     return { query: this.#database.sql.insertInto("audit").values(row).compile(), rows: 1 };
   }

@@ -3,6 +3,7 @@ import { type AnomalyRule, RULES, sentenceOf } from "@/core/anomaly/rules.ts";
 import { type Refused, signalsOf, spreadSignal } from "@/core/anomaly/signal.ts";
 
 const SKEW_MS = 300_000;
+const LOGIN = "POST /api/v1/auth/token";
 const NODE = "xulz3ufj4l74k4cs542cde7p33";
 
 function refused(kind: string, code: string, more: Partial<Refused> = {}): Refused {
@@ -23,12 +24,12 @@ describe("a refusal means to the rules", () => {
     ],
     [
       "a failed login",
-      refused("unauthenticated", "login.refused"),
+      refused("unauthenticated", "access.unauthenticated", { subject: LOGIN }),
       [["logins_failing", "192.0.2.7"]],
     ],
     [
       "a failed login on this machine itself",
-      refused("unauthenticated", "login.refused", { address: "::1" }),
+      refused("unauthenticated", "access.unauthenticated", { subject: LOGIN, address: "::1" }),
       [["logins_failing", "this machine"]],
     ],
     [

@@ -174,6 +174,12 @@ describe("the clock of the pool", () => {
   });
 });
 
+test("a record that is not what was signed is an anomaly at once", async () => {
+  const dog = await inMemory();
+  for (let at = 0; at < 2; at++) dog.events.tell("audit.doubted", { why: "row 7 was changed" });
+  expect(await dog.open()).toEqual([["audit_inconsistent", "audit", 2]]);
+});
+
 describe("refusals in the audit", () => {
   const denied = (caller: string): RequestRefused => ({
     door: "http",

@@ -27,8 +27,13 @@ function throughTheDoor(poot: Poot, events: Events, address = NAT): Poot {
   return { heartbeat, poolTime: () => poot.poolTime() } as Poot;
 }
 
+const LOGIN = "POST /api/v1/auth/token";
+
+/** Who signs in is told by where it asked; all else by its code. */
 function refuse(events: Events, kind: RefusalKind, code: string, address = NAT): void {
-  events.tell("request.refused", { door: "grpc", kind, code, address });
+  const isLogin = code === LOGIN;
+  const why = isLogin ? { code: "access.unauthenticated", subject: LOGIN } : { code };
+  events.tell("request.refused", { door: "http", kind, address, ...why });
 }
 
 function refuseTimes(events: Events, times: number, kind: RefusalKind, code: string): void {
@@ -80,7 +85,7 @@ describe("a hundred honest nodes behind one address", () => {
     await using _ = world;
     for (let hour = 0; hour < 24; hour++) {
       refuseTimes(dog.events, 3, "unauthenticated", "enrolment.refused");
-      refuseTimes(dog.events, 5, "unauthenticated", "login.refused");
+      refuseTimes(dog.events, 5, "unauthenticated", LOGIN);
       refuseTimes(dog.events, 200, "unauthenticated", "access.unauthenticated");
       refuseTimes(dog.events, 200, "denied", "node.suspended");
       for (const address of [
@@ -133,7 +138,7 @@ describe("among honest nodes is noticed", () => {
 
   test.each([
     ["enrolments_failing", "unauthenticated", "enrolment.refused", 5],
-    ["logins_failing", "unauthenticated", "login.refused", 10],
+    ["logins_failing", "unauthenticated", LOGIN, 10],
     ["denials", "denied", "access.denied", 20],
     ["lock_out", "exhausted", "access.blocked", 1],
   ] as const)("%s, by the address it comes from", async (rule, kind, code, count) => {

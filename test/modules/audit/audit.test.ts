@@ -41,6 +41,17 @@ describe.each(databases())("the audit on $kind", ({ open }) => {
     ]);
   });
 
+  test("keeps no token that somebody wrote into a reason", async () => {
+    await using opened = await open();
+    const { database } = opened;
+    await database.migrate(AUDIT_MIGRATIONS);
+    const audit = new Audit(database, new TestClock());
+    const reason = `"gpo_${"a".repeat(26)}" was seen`;
+    await database.commit([audit.row(systemCaller("poot"), "node.suspended", "a", { reason })]);
+    const [row] = await database.sql.selectFrom("audit").select("detail").execute();
+    expect(JSON.parse(row?.detail ?? "")).toEqual({ reason: '"gpo_[hidden]" was seen' });
+  });
+
   test("keeps nothing of a change that was refused", async () => {
     const clock = new TestClock();
     await using opened = await open(clock);
