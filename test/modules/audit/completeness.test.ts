@@ -4,6 +4,7 @@ import pino from "pino";
 import { temporaryFolder } from "#test/support/folder.ts";
 import { moneyOverHttp } from "#test/support/money-http.ts";
 import { MoneyWorld } from "#test/support/money-world.ts";
+import { solveWork } from "@/core/enrolment-work.ts";
 import { signAddress } from "@/core/payout/address.ts";
 import { createCertificates } from "@/drivers/certificates.ts";
 import { createDialer } from "@/drivers/dialer/module.ts";
@@ -22,7 +23,7 @@ import {
   SetPayoutAddressRequestSchema,
   UpdateNodeRequestSchema,
 } from "@/proto/registry_pb.ts";
-import { toBase64, utf8 } from "@/std/bytes.ts";
+import { fromBase64, toBase64, utf8 } from "@/std/bytes.ts";
 import { sha256, signingKey } from "@/std/crypto.ts";
 import { type TablesOf, tablesOf, WholePool } from "./whole-pool.ts";
 
@@ -33,6 +34,8 @@ setDefaultTimeout(120_000);
  * done below fails the test.
  */
 const NO_ACT: Readonly<Record<string, string>> = {
+  "POST /api/v1/enrolments/challenge": "gives out work that is kept nowhere",
+  "Enrolment.GetWork": "gives out work that is kept nowhere",
   "POST /api/v1/auth/challenge": "gives out a nonce that is kept nowhere",
   "POST /api/v1/poot/calculate": "computes again, and writes nothing",
   "Enrolment.GetAuthority": "reads",
@@ -211,6 +214,45 @@ describe("every act has its row of the audit, in the commit that does it:", () =
     );
     connection.close();
     node.folder[Symbol.dispose]();
+  });
+
+  test("strangers at the door of a public pool", async () => {
+    const park = await pool.ask("POST", "/api/v1/pools", {
+      name: "park",
+      kind: "test",
+      visibility: "public",
+    });
+    const pool_id = park.pool_id;
+    const keyOf = (name: string) => signingKey(sha256(utf8(name))).publicKey;
+    const solution = async (name: string) => {
+      const work = await pool.ask("POST", "/api/v1/enrolments/challenge", { pool_id }, "");
+      const challenge = fromBase64(work.challenge) ?? new Uint8Array();
+      const todo = { challenge, nodeKey: keyOf(name), bits: work.difficulty_bits };
+      return { challenge, counter: solveWork(todo, 0, 2 ** 24) ?? 0 };
+    };
+    const first = await solution("one");
+    await act("POST /api/v1/enrolments/proof", () => {
+      const { counter } = first;
+      const [challenge, node_key] = [toBase64(first.challenge), toBase64(keyOf("one"))];
+      return pool.ask("POST", "/api/v1/enrolments/proof", { challenge, counter, node_key }, "");
+    });
+    const { key } = await pool.ask("POST", "/api/v1/keys", { roles: ["client"] });
+    await act("POST /api/v1/enrolments", () =>
+      pool.ask("POST", "/api/v1/enrolments", { pool_id, node_key: toBase64(keyOf("two")) }, key),
+    );
+    const second = await solution("three");
+    const door = createDialer(createCertificates());
+    const rootPem = pool.kernel.service("authority").rootPem;
+    const nowMs = pool.clock.now();
+    const connection = await door.connect(pool.kernel.service("grpc").address(), {
+      rootPem,
+      nowMs,
+    });
+    await act("Enrolment.RequestToken", () => {
+      const request = { ...second, counter: BigInt(second.counter), nodeKey: keyOf("three") };
+      return connection.call(Enrolment.method.requestToken, request, { timeoutMs: 10_000 });
+    });
+    connection.close();
   });
 
   test("the root, the clock, warnings, and the log itself", async () => {
