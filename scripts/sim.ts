@@ -69,7 +69,9 @@ function progress(sum: BatchSum, seconds: number): void {
 function show(terms: RunTerms): number {
   const outcome = run(terms);
   const { violation, tally, options } = outcome;
-  if (violation) console.log(reportOf(terms, outcome, commandOf(terms.seed, given)));
+  const mutant = option("--mutant");
+  const command = commandOf(terms.seed, given) + (mutant ? ` --mutant "${mutant}"` : "");
+  if (violation) console.log(reportOf(terms, outcome, command));
   else {
     console.log(JSON.stringify(options));
     for (const line of outcome.lastEvents()) console.log(line);
