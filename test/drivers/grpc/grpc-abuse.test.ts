@@ -11,7 +11,8 @@ import {
 } from "@/proto/enrolment_pb.ts";
 import { HeartbeatReplySchema, Registry } from "@/proto/registry_pb.ts";
 
-setDefaultTimeout(60_000);
+// Without a budget of frames such a connection lives for 40 s, until its pings are not answered.
+setDefaultTimeout(20_000);
 
 const MEGABYTE = 1_048_576;
 const RSS_GROWTH_MAX = 32 * MEGABYTE;
