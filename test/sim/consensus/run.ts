@@ -309,7 +309,9 @@ class Course {
       (one) => one.host.isUp && !isCorrect(one) && one.part !== "rotten",
     );
     for (const { host } of liars) host.crash(1);
-    const isSlow = liars.length > 0 || options.drizzle > 0;
+    this.#finishWork();
+    const isFaulty = processes.some((one) => !isCorrect(one));
+    const isSlow = isFaulty || options.drizzle > 0;
     const calmMs = isSlow ? this.#boundMs : options.timeoutMsMax;
     const from = agenda.now + calmMs + 10 * options.deltaMs;
     this.#until(from, () => false);
@@ -318,6 +320,17 @@ class Course {
     if (options.drizzle > 0) this.#hasNoMoreWishes();
     else this.#isSilentSince(silentFrom);
     for (const host of this.#correct()) this.#isAtRest(host);
+  }
+
+  /** L7 again: what was waiting when nothing new comes any more is no reason to be silent yet. */
+  #finishWork(): void {
+    const { agenda } = this.#simulation;
+    const waiting = this.#correct()
+      .filter(isMember)
+      .flatMap(({ mempool }) => mempool.oldest(1_000));
+    const last = agenda.now + 2 * this.#boundMs;
+    this.#until(last, () => this.#isDone(waiting));
+    promise(this.#isDone(waiting), "L7", () => `not all is executed by ${last.toFixed(0)}`);
   }
 
   #isSilentSince(silentFrom: number): void {
