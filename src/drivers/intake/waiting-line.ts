@@ -44,6 +44,11 @@ export class WaitingLine {
     return this.#waiting.length === 0 && this.#atWork < this.#terms.atOnce;
   }
 
+  /** Whether there is a place for who comes now; half of them are left to those who wait. */
+  get isPassable(): boolean {
+    return this.isFree || this.#atWork < Math.floor(this.#terms.atOnce / 2);
+  }
+
   get canServe(): boolean {
     return this.#waiting.length > 0 && this.#atWork < this.#terms.atOnce;
   }

@@ -4,6 +4,8 @@ import { turnstileWith } from "#test/support/intake.ts";
 import { refusalCode } from "#test/support/refusal-code.ts";
 import { nodeCaller } from "@/core/caller.ts";
 import type { NodeId } from "@/core/ids.ts";
+import { WAITING_CLASSES, type WaitingClass } from "@/drivers/intake/turnstile.ts";
+import type { LineTerms } from "@/drivers/intake/waiting-line.ts";
 import { isRefusal, type PoolError } from "@/std/errors.ts";
 
 function refusalOf(act: () => unknown): PoolError {
@@ -135,13 +137,49 @@ describe("a class with one place", () => {
     });
     const order: string[] = [];
     void turnstile.enter("read");
-    clock.advance(20); // The turn is used up.
+    clock.advance(60); // The turn is used up.
     const late = (["export", "read", "enrol", "admin"] as const).map((of) =>
       turnstile.enter(of)?.then(() => order.push(of)),
     );
     expect(turnstile.enter("heartbeat")).toBeUndefined();
     await Promise.all(late);
     expect(order).toEqual(["admin", "enrol", "read", "export"]);
+  });
+});
+
+describe("who comes while others wait for time", () => {
+  test("passes by, and those are let in too", async () => {
+    const wide = { atOnce: 8, waiting: 8, ageMs: 9_000 };
+    const { clock, turnstile } = turnstileWith({
+      lines: { heartbeat: wide, admin: wide, enrol: wide, read: wide, export: wide },
+    });
+    void turnstile.enter("admin");
+    clock.advance(60); // The turn is used up.
+    const waited = Array.from({ length: 8 }, () => turnstile.enter("admin"));
+    for (const wait of waited) expect(wait).toBeInstanceOf(Promise);
+    await waited[0];
+    expect(turnstile.lines()[1]?.line.waiting).toBeGreaterThan(0);
+    turnstile.leave("admin");
+    turnstile.leave("admin");
+    expect(turnstile.enter("admin")).toBeUndefined();
+    turnstile.leave("admin");
+    for (const wait of waited.slice(1)) {
+      await wait;
+      turnstile.leave("admin");
+    }
+  });
+
+  test("leaves them half of the places", async () => {
+    const { turnstile } = turnstileWith({
+      lines: Object.fromEntries(
+        WAITING_CLASSES.map((of) => [of, { atOnce: 4, waiting: 4, ageMs: 9_000 }]),
+      ) as Record<WaitingClass, LineTerms>,
+    });
+    for (let count = 0; count < 4; count++) expect(turnstile.enter("read")).toBeUndefined();
+    const waiting = turnstile.enter("read");
+    turnstile.leave("read");
+    expect(turnstile.enter("read")).toBeInstanceOf(Promise);
+    await waiting;
   });
 });
 
