@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import pino from "pino";
 import { loadConfiguration, modulesFor } from "@/cli/configuration.ts";
 import { makeInstallation } from "@/cli/init.ts";
@@ -30,10 +32,10 @@ export interface WholePool extends AsyncDisposable {
 /** A whole pool on a folder of its own. */
 export async function wholePool(set: readonly string[] = []): Promise<WholePool> {
   const folder = temporaryFolder();
-  const flags = { data: `${folder.path}/pool`, set: [...SETTINGS, ...set] };
-  const environment = { GALAXY_POOL_CONFIG: `${folder.path}/none.yaml` };
-  const home = { ...environment, HOME: folder.path };
-  const loaded = loadConfiguration(flags, { ...home, GALAXY_POOL_CONFIG: undefined });
+  const config = join(folder.path, "pool.yaml");
+  writeFileSync(config, "");
+  const flags = { config, data: join(folder.path, "pool"), set: [...SETTINGS, ...set] };
+  const loaded = loadConfiguration(flags, { HOME: folder.path });
   const log = pino({ level: "silent" });
   const callers = new Map<string, Caller>([["system", systemCaller("test")]]);
   await makeInstallation(loaded, log);
