@@ -176,15 +176,15 @@ function openApiSoak(
   };
 }
 
-/** The root is rotated under live nodes; every second time the pool is killed right after it. */
-function rotateSoak(rounds: number): Soak<RotatingFigures> {
+/** The root and the secrets are rotated under live nodes; every second time the pool may be killed, too. */
+function rotateSoak(rounds: number, kills: boolean): Soak<RotatingFigures> {
   return {
-    name: "rotate",
+    name: kills ? "rotate-kills" : "rotate",
     rounds,
     stepRounds: ROTATIONS_A_POOL,
     empty: { rotations: 0, slots: 0, faults: [] },
     async step(from, to, sum) {
-      const more = await rotateUnderLoad({ nodes: 10, rotations: to - from });
+      const more = await rotateUnderLoad({ nodes: 12, rotations: to - from, kills });
       return {
         rotations: sum.rotations + more.rotations,
         slots: sum.slots + more.slots,
@@ -192,7 +192,7 @@ function rotateSoak(rounds: number): Soak<RotatingFigures> {
       };
     },
     line: ({ rotations, slots, faults }) =>
-      `${rotations} rotations under 10 nodes, ${slots} slots proven, ${faults.length} faults ${faults.join("; ")}`,
+      `${rotations} rotations under 12 nodes, ${slots} slots proven, ${faults.length} faults ${faults.join("; ")}`,
     isGood: ({ faults }) => faults.length === 0,
   };
 }
@@ -301,7 +301,7 @@ async function soak(name: string | undefined): Promise<number> {
   if (name === "openapi") return run(openApiSoak(rounds(100_000)));
   if (name === "enrol")
     return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
-  if (name === "rotate") return run(rotateSoak(rounds(20)));
+  if (name === "rotate") return run(rotateSoak(rounds(20), process.argv.includes("--kills")));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
   if (name === "signatures") return run(signatureSoak(rounds(500)));
@@ -309,7 +309,7 @@ async function soak(name: string | undefined): Promise<number> {
   say("soak adversary [--rounds 100000] [--fresh]");
   say("soak payout [--rounds 100000] [--fresh]");
   say("soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]");
-  say("soak rotate [--rounds 20] [--fresh]");
+  say("soak rotate [--rounds 20] [--kills] [--fresh]");
   say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");

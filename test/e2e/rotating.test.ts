@@ -28,7 +28,11 @@ const hasPythonGrpc =
 
 describe("a rotation of the root", () => {
   test("under live nodes, with a kill right after it, costs no slot", async () => {
-    const { rotations, slots, faults } = await rotateUnderLoad({ nodes: 3, rotations: 2 });
+    const { rotations, slots, faults } = await rotateUnderLoad({
+      nodes: 3,
+      rotations: 2,
+      kills: true,
+    });
     expect(faults).toEqual([]);
     expect(rotations).toBe(2);
     expect(slots).toBeGreaterThan(0);

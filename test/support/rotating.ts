@@ -6,6 +6,8 @@ import { until } from "./until.ts";
 export interface RotatingTerms {
   readonly nodes: number;
   readonly rotations: number;
+  /** Whether the pool is killed after every second rotation of the root. */
+  readonly kills: boolean;
 }
 
 /** What came of it. */
@@ -21,8 +23,9 @@ const CONFIG = { poot: { demo: true, slot_seconds: 5, interval_seconds: 25 } };
 const PATIENCE_MS = 60_000;
 
 /**
- * Rotates the root again and again while nodes send their heartbeats, each time until the last has
- * followed; every second time the pool is killed right after it. No node may miss a slot or be DOWN.
+ * Rotates the root and the operator's secrets again and again while nodes send their heartbeats, each
+ * time until the last has followed; where kills are asked for, the pool is killed right after every
+ * second rotation. No node may miss a slot or be DOWN.
  */
 export async function rotateUnderLoad(terms: RotatingTerms): Promise<RotatingFigures> {
   await using pool = await PoolProcess.start({ config: CONFIG, keepsPorts: true });
@@ -36,13 +39,25 @@ export async function rotateUnderLoad(terms: RotatingTerms): Promise<RotatingFig
   };
   for (const node of nodes) await node.run();
   for (const node of nodes) await node.proves(1);
-  for (let turn = 0; turn < terms.rotations; turn++) await rotateOnce(pool, turn % 2 === 1);
+  for (let turn = 0; turn < terms.rotations; turn++) {
+    await replaceSecrets(pool, turn);
+    await rotateOnce(pool, terms.kills && turn % 2 === 1);
+  }
   for (const node of nodes) await node.proves(node.provenSlots() + 1);
   return {
     rotations: terms.rotations,
     slots: nodes.reduce((sum, node) => sum + node.provenSlots(), 0),
     faults: (await Promise.all(nodes.map((node) => faultsOf(node)))).flat(),
   };
+}
+
+/** By turns the operator's token, which is dead at once, and the key that signs access tokens. */
+async function replaceSecrets(pool: PoolProcess, turn: number): Promise<void> {
+  const old = pool.operatorToken;
+  await pool.json("token", "rotate", ...(turn % 2 === 0 ? [] : ["--jwt"]));
+  const authorization = `Bearer ${old}`;
+  const { status } = await pool.ask("GET", "/api/v1/nodes", undefined, { authorization });
+  if ((status === 401) !== (turn % 2 === 0)) throw new Error(`the token before is told ${status}`);
 }
 
 async function rotateOnce(pool: PoolProcess, isKilled: boolean): Promise<void> {

@@ -47,6 +47,8 @@ export class Heartbeats {
   #acked: Uint8Array | undefined;
   #triedSlot: Slot;
   #missedSlot = false;
+  /** When the pool said to come next, by this machine's monotonic clock. */
+  #dueMs = 0;
 
   constructor(keeping: Keeping, clock: Clock, who: NodeIdentity, time: NodeClock) {
     this.#keeping = keeping;
@@ -96,7 +98,7 @@ export class Heartbeats {
     const { session, heartbeat } = nextClaim(this.#session, this.#who, facts);
     this.#session = session;
     if (!heartbeat) {
-      const nextInMs = this.#untilNextSlotMs();
+      const nextInMs = this.#untilNextBeatMs();
       return { type: "proven", nextInMs, message: "", hasNewRoot: false };
     }
     const sentMs = this.#clock.monotonic();
@@ -118,7 +120,8 @@ export class Heartbeats {
 
   #take(reply: HeartbeatReply, sentMs: number): Beat {
     const receivedMs = this.#clock.monotonic();
-    const { slotSeconds } = reply;
+    const { slotSeconds, nextInMs } = reply;
+    this.#dueMs = receivedMs + nextInMs;
     this.#time = learnPoolTime({
       poolTimeMs: Number(reply.poolTimeMs),
       slotSeconds,
@@ -130,7 +133,7 @@ export class Heartbeats {
     const answer = { type, slot: Number(reply.slot), receipt, ack };
     this.#session = onAnswer(this.#session, this.#who, answer);
     if (type === "accepted") this.#missedSlot = false;
-    return { type, nextInMs: reply.nextInMs, message, hasNewRoot: reply.authorityChanged };
+    return { type, nextInMs, message, hasNewRoot: reply.authorityChanged };
   }
 
   #flags(): number {
@@ -138,9 +141,12 @@ export class Heartbeats {
     return (announced ? CLAIM_MAINTENANCE : 0) | (this.#missedSlot ? 0 : CLAIM_TRIED_EVERY_SLOT);
   }
 
-  #untilNextSlotMs(): number {
+  /** The pool spreads its nodes over the slot; who only connected anew keeps to what it said. */
+  #untilNextBeatMs(): number {
     const slotMs = this.#time.slotSeconds * 1000;
-    return (this.slot() + 1) * slotMs - this.poolTimeMs();
+    const untilSlotMs = (this.slot() + 1) * slotMs - this.poolTimeMs();
+    const untilDueMs = this.#dueMs - this.#clock.monotonic();
+    return Math.min(Math.max(untilSlotMs, untilDueMs), untilSlotMs + slotMs / 2);
   }
 }
 

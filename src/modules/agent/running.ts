@@ -13,6 +13,7 @@ import { Heartbeats, heartbeatRequest } from "./heartbeats.ts";
 import type { RunState } from "./keeping.ts";
 import { type Link, type LinkParts, openLink } from "./link.ts";
 import { renew } from "./renewing.ts";
+import { Successor, textOf } from "./successor.ts";
 import { Witness } from "./witness.ts";
 
 const CALL_MS = 10_000;
@@ -20,10 +21,6 @@ const ANSWER_MAX_MS = 5_000;
 const RETRY_MIN_MS = 100;
 const SKEW_WARN_MS = 30_000;
 const GONE = new Set(["left", "removed"]);
-/** A renewal that was refused is tried again after this; there are hours left for it. */
-const RENEW_AGAIN_MS = 600_000;
-/** A new root that could not be learned is looked at again after this; there are weeks left for it. */
-const LEARN_AGAIN_MS = 60_000;
 /** Connecting, introducing and renewing take less, whatever does not answer. */
 const STILL_MAX_MS = 120_000;
 
@@ -32,7 +29,8 @@ export type Ending = "stopped" | "left" | "removed";
 
 /**
  * Keeps one node alive at its pool: one long stream, a heartbeat a slot, retries inside the slot,
- * several addresses, reconnects with jitter, certificates renewed in time.
+ * several addresses, reconnects with jitter, certificates renewed in time. Where it wants another
+ * connection it opens that one first, and then leaves the one it has.
  */
 export class Running {
   readonly #parts: LinkParts;
@@ -40,18 +38,19 @@ export class Running {
   readonly #told: (state: RunState) => void;
   readonly #stop = new AbortController();
   readonly #witness: Witness;
+  readonly #successor: Successor;
   #heartbeats: Heartbeats | undefined;
   #turn = 0;
   /** Whether the newest connection carried an answer: then the same address is tried first. */
   #wasAnswered = false;
-  #renewAfterMs = 0;
-  #learnAfterMs = 0;
   #skewWarned = false;
   #keptWarned = false;
   #problem = "";
   /** When it last came to a point where it decides what to do next. */
   #movedMs = 0;
   #isToReconnect = false;
+  /** Open already, and the connection to go on with. */
+  #next: Link | undefined;
   #wake = (): void => {};
 
   constructor(parts: LinkParts, log: Logger, told: (state: RunState) => void = () => {}) {
@@ -59,6 +58,7 @@ export class Running {
     this.#log = log;
     this.#told = told;
     this.#witness = new Witness(parts, log);
+    this.#successor = new Successor(parts, log, () => this.reconnect());
     this.#movedMs = parts.clock.monotonic();
   }
 
@@ -69,6 +69,7 @@ export class Running {
       const connectedMs = this.#parts.clock.monotonic();
       const ending = await this.#tried();
       if (ending) return this.#end(ending);
+      if (this.#next) continue;
       if (!this.#wasAnswered) this.#turn++;
       const lasted = this.#parts.clock.monotonic() - connectedMs;
       const mostMs = this.#retryMaxMs();
@@ -119,6 +120,7 @@ export class Running {
   }
 
   #end(ending: Ending): Ending {
+    this.#next?.connection.close();
     if (this.#hasLeft()) return "left";
     this.#keep(() => this.#heartbeats?.remember());
     this.#tellState(false, "", ending === "stopped" ? "" : `this node was ${ending}`);
@@ -129,9 +131,9 @@ export class Running {
   async #connected(): Promise<Ending> {
     this.#wasAnswered = false;
     this.#isToReconnect = false;
-    const address = this.#address();
-    const link = await this.#unlessStopped(openLink(this.#parts, address));
+    const link = await this.#opened();
     if (!link) return "stopped";
+    const { address } = link;
     try {
       await this.#introduce(link);
       const heartbeats = this.#heartbeatsOver(link);
@@ -142,6 +144,12 @@ export class Running {
     } finally {
       link.connection.close();
     }
+  }
+
+  async #opened(): Promise<Link | undefined> {
+    const next = this.#next;
+    this.#next = undefined;
+    return next ?? this.#unlessStopped(openLink(this.#parts, this.#address()));
   }
 
   /** The link once it is open; undefined when told to stop before, and then it is closed later. */
@@ -209,6 +217,8 @@ export class Running {
     try {
       return await this.#beatUntilStopped(link, heartbeats, stream);
     } finally {
+      this.#next = this.#successor.take();
+      this.#successor.passOver();
       stream.cancel();
     }
   }
@@ -228,8 +238,7 @@ export class Running {
       if (type === "unknown" && (await this.#isGone(link, message))) return "left";
       const isFine = type === "accepted" || type === "proven";
       if (!isFine) this.#log.warn({ outcome: type, message }, "heartbeat not accepted");
-      this.#learnRootWhen(hasNewRoot);
-      await this.#renewWhenDue(link, heartbeats);
+      this.#successor.consider({ link, poolTimeMs: heartbeats.poolTimeMs(), hasNewRoot });
       await this.#sleep(Math.max(nextInMs, isFine ? 1 : RETRY_MIN_MS));
       this.#requireConnectionIsWanted();
     }
@@ -237,7 +246,7 @@ export class Running {
   }
 
   #requireConnectionIsWanted(): void {
-    if (this.#isToReconnect) throw madeAnew("The connection is made anew, as asked.");
+    if (this.#isToReconnect) throw madeAnew("Another connection is wanted, or there already.");
   }
 
   /** A quarter of a slot, so that there is time for another try inside it. */
@@ -266,31 +275,6 @@ export class Running {
     return false;
   }
 
-  /** Opening a connection asks for the roots, takes over what is vouched for, and renews. */
-  #learnRootWhen(isNew: boolean): void {
-    const monotonicMs = this.#parts.clock.monotonic();
-    if (!isNew || monotonicMs < this.#learnAfterMs) return;
-    this.#learnAfterMs = monotonicMs + LEARN_AGAIN_MS;
-    this.#log.info("the pool has another root; the connection is made anew to fetch it");
-    throw madeAnew("The connection is made anew to fetch the new root.");
-  }
-
-  async #renewWhenDue(link: Link, heartbeats: Heartbeats): Promise<void> {
-    const monotonicMs = this.#parts.clock.monotonic();
-    if (monotonicMs < this.#renewAfterMs) return;
-    if (heartbeats.poolTimeMs() < this.#parts.keeping.membership().renewAtMs) return;
-    try {
-      await renew(this.#parts, link.connection);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      this.#renewAfterMs = monotonicMs + RENEW_AGAIN_MS;
-      this.#log.warn({ problem: error.message }, "the certificate was not renewed; later again");
-      return;
-    }
-    this.#log.info("the certificate was renewed");
-    throw madeAnew("The connection is made anew with the new certificate.");
-  }
-
   #warnOfSkew(heartbeats: Heartbeats): void {
     const isOff = Math.abs(heartbeats.skewMs()) > SKEW_WARN_MS;
     if (isOff && !this.#skewWarned) {
@@ -304,7 +288,7 @@ export class Running {
 
   #failed(error: unknown): void {
     if (isRefusal(error) && error.code === "node.renewed") return;
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = textOf(error);
     this.#tellState(false, "", problem);
     const level = problem === this.#problem ? "debug" : "warn";
     this.#problem = problem;

@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { HeldLine } from "#test/support/held-line.ts";
 import { createCertificates } from "@/drivers/certificates.ts";
 import { learnRoot, pinnedRoot } from "@/modules/agent/trust.ts";
 import { signingKey } from "@/std/crypto.ts";
@@ -60,6 +61,61 @@ describe("a node that runs", () => {
     await node.beats();
     expect(rootsOf(node.keeping.rootPem())).toBeLessThanOrEqual(2);
     expect(keepsNewRoot(world, node.keeping.rootPem())).toBe(true);
+  });
+});
+
+describe("a node that wants another connection", () => {
+  const portOf = (world: AgentWorld) => Number(world.address.split(":")[1]);
+
+  test("goes on with its heartbeats while that one hangs, for a new root", async () => {
+    await using world = await AgentWorld.start();
+    using line = await HeldLine.open(portOf(world));
+    const node = world.machine();
+    await node.join(await world.token(), { addresses: [line.address] });
+    node.run();
+    await node.beats();
+    line.hold();
+    await world.access.rotation.rotate(operator);
+    await world.turn("a connection that hangs", () => line.held > 0);
+    for (let slot = 0; slot < 3; slot++) await node.beats();
+    expect(world.access.rotation.dependents()).toHaveLength(1);
+    line.release();
+    await world.turn("the node to follow", () => world.access.rotation.dependents().length === 0);
+    await node.beats();
+    expect(node.said("not connected to the pool")).toBe(false);
+  });
+
+  test("goes on with its heartbeats while that one hangs, for a new certificate", async () => {
+    await using world = await AgentWorld.start();
+    using line = await HeldLine.open(portOf(world));
+    const node = world.machine();
+    await node.join(await world.token(), { addresses: [line.address] });
+    node.run();
+    await node.beats();
+    line.hold();
+    const { keeping } = node;
+    keeping.saveMembership({ ...keeping.membership(), renewAtMs: world.poolClock.now() });
+    await world.turn("a connection that hangs", () => line.held > 0);
+    for (let slot = 0; slot < 3; slot++) await node.beats();
+    line.release();
+    await node.beats();
+    expect(node.said("not connected to the pool")).toBe(false);
+  });
+
+  test("follows a second rotation at once, and keeps its place in the slot", async () => {
+    await using world = await AgentWorld.start();
+    const node = await world.member();
+    node.run();
+    for (let slot = 0; slot < 2; slot++) await node.beats();
+    const { rotation } = world.access;
+    for (let turn = 0; turn < 2; turn++) {
+      await rotation.rotate(operator);
+      for (let slot = 0; slot < 2; slot++) await node.beats();
+      expect(rotation.dependents()).toEqual([]);
+      await rotation.finish(operator, false);
+      const { lastSeenMs } = world.registry.getNode(node.id);
+      expect(lastSeenMs % SLOT_MS).toBeGreaterThan(2_000);
+    }
   });
 });
 
