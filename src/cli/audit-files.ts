@@ -50,9 +50,13 @@ export async function fetchLog(client: Client): Promise<CarriedLog> {
 export function writeLog(folder: string, log: CarriedLog): void {
   if (existsSync(join(folder, CHECKPOINT))) throw alreadyThere(folder);
   const keys = [log.key, ...log.witnesses].map(formatNoteKey);
-  writeWholeFile(join(folder, ENTRIES), linesOf(log.lines));
-  writeWholeFile(join(folder, KEYS), linesOf(keys));
-  writeWholeFile(join(folder, CHECKPOINT), log.checkpoint);
+  try {
+    writeWholeFile(join(folder, ENTRIES), linesOf(log.lines));
+    writeWholeFile(join(folder, KEYS), linesOf(keys));
+    writeWholeFile(join(folder, CHECKPOINT), log.checkpoint);
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
 }
 
 /** Reads what `writeLog` wrote. */
@@ -99,6 +103,12 @@ function unreadable(path: string, why: string): PoolError {
     "audit.unreadable",
     `${path} cannot be read as an exported log: ${why}. Make one with "galaxy-pool audit export FOLDER".`,
   );
+}
+
+function unwritable(folder: string, error: unknown): PoolError {
+  const why = error instanceof Error ? error.message : String(error);
+  const message = `The log cannot be written into ${folder}: ${why}. Name a folder you may write to, with room for it.`;
+  return new PoolError("precondition", "audit.unwritable", message, {}, error);
 }
 
 function alreadyThere(folder: string): PoolError {

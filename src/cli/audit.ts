@@ -130,6 +130,7 @@ async function verify(folder: string | undefined, flags: VerifyFlags): Promise<n
     witnesses: flags.witness.map(witnessIn),
     older: flags.checkpoint.map(readCheckpointFile),
   };
+  if (flags.quorum !== undefined && trust.witnesses.length === 0) throw quorumOfNobody();
   const quorum =
     flags.quorum === undefined ? trust.witnesses.length : countIn("--quorum", flags.quorum);
   const log = folder === undefined ? await fetchLog(openClient(flags)) : readLog(folder);
@@ -139,6 +140,11 @@ async function verify(folder: string | undefined, flags: VerifyFlags): Promise<n
   if (flags.json) print.json({ ok, ...headOf(log), checks });
   else tell(checks, { ok, log, isKeyGiven: flags.key !== undefined });
   return ok ? EXIT.done : EXIT.checkFailed;
+}
+
+function quorumOfNobody(): PoolError {
+  const message = '--quorum counts those named with --witness; "node status" prints their keys.';
+  return new PoolError("invalid", "cli.invalid", message);
 }
 
 function witnessIn(text: string): NoteKey {

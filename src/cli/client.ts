@@ -216,7 +216,8 @@ export function notAPool(url: string, why: string, cause?: unknown): PoolError {
 }
 
 async function refusalOf(answer: Response): Promise<PoolError> {
-  const problem = (await answer.json().catch(() => ({}))) as {
+  const said: unknown = await answer.json().catch(() => null);
+  const problem = (said ?? {}) as {
     code?: string;
     detail?: string;
     errors?: { path: string; message: string }[];

@@ -120,7 +120,7 @@ function tokenOfFile(file: string): string {
     return readFileSync(file, "utf8").trim();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw usage(`The token's file cannot be read: ${why}.`);
+    throw usage(`The file of the token or key cannot be read: ${why}.`);
   }
 }
 

@@ -38,7 +38,9 @@ export const print = {
 /** Whoever reads may have had enough (`| head`): then the command is simply over. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.stderr.write(`galaxy-pool: What was done cannot be told: ${error.message}.\n`);
+  process.stderr.write("  code: cli.output\n");
+  process.exit(1);
 });
 
 function cellText(value: Cell): string {

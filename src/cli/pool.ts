@@ -52,11 +52,13 @@ Without --public and --private it follows registry.allow_public_registration. No
 pool by tokens only, and for everybody it is not for it does not exist.
 
 Examples:
+  galaxy-pool pool create lab --kind test --max-nodes 10
   galaxy-pool pool create playground --public
   galaxy-pool pool create works --private --org acme --allowed-org acme --allowed-org beta`;
 
 const UPDATE_EXAMPLES = `
 Examples:
+  galaxy-pool pool update POOL --name cellar
   galaxy-pool pool update POOL --private
   galaxy-pool pool update POOL --allowed-org acme
   galaxy-pool pool update POOL --nobody`;

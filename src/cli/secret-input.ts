@@ -37,6 +37,6 @@ function refuse(name: string, names: readonly string[]): never {
 }
 
 function missing(name: string, names: readonly string[] = [name]): PoolError {
-  const message = `There is no ${name}. Type it when asked, or give on standard input, a line each: ${names.join(", ")}.`;
+  const message = `${name[0]?.toUpperCase()}${name.slice(1)} is missing. Type it when asked, or give on standard input, a line each: ${names.join(", ")}.`;
   return new PoolError("invalid", "cli.invalid", message);
 }

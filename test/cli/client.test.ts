@@ -26,3 +26,13 @@ describe("the operator's token", () => {
     expect(heard).toEqual([]);
   });
 });
+
+test.each(["null", "", "[]", "no JSON"])("a bare refusal is one, too (%j)", async (body) => {
+  using pool = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Response(body, { status: 413 }),
+  });
+  const ran = await typed("pool", "list", "--url", pool.url.origin, "--token", "x");
+  expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("The pool answered 413.")]);
+});

@@ -89,6 +89,34 @@ describe("on the command line", () => {
     expect(await child.exited).toBe(1);
   });
 
+  test("a role or a lifetime that cannot be is told with what can", async () => {
+    const role = await say("user", "create", "zoe", "--role", "emperor");
+    expect([role.code, role.stderr]).toEqual([
+      1,
+      expect.stringContaining("roles.0 – Expected one of admin, operator, client, auditor"),
+    ]);
+    const ttl = await say("key", "create", "--name", "x", "--role", "client", "--ttl", "3000d");
+    expect([ttl.code, ttl.stderr]).toEqual([
+      1,
+      expect.stringMatching(/ttl_seconds – Expected a whole number from \d+ to 31536000: How/),
+    ]);
+  });
+
+  test("a password that did not come is missed in a sentence", async () => {
+    const words = ["user", "create", "zoe", "--role", "client", "--password-stdin", "--token", "x"];
+    const child = Bun.spawn(
+      [process.execPath, "src/main.ts", ...words, "--url", "http://[::1]:9"],
+      {
+        stdin: new Blob([]),
+        stderr: "pipe",
+      },
+    );
+    expect(await new Response(child.stderr).text()).toContain(
+      "galaxy-pool: The password is missing.",
+    );
+    expect(await child.exited).toBe(2);
+  });
+
   test("a password of one's own is chosen with the one before, both from standard input", async () => {
     const made = await json("user", "create", "una", "--role", "client");
     const url = pool.server.urls().plain[0] ?? "";

@@ -50,12 +50,29 @@ function operations(): readonly (readonly [string, string, Operation])[] {
   );
 }
 
-/** A path with the ids of this pool and this node. */
-const filled = (path: string): string =>
+/** What there is to look at, made before it is looked at. */
+async function made(): Promise<Readonly<Record<string, string>>> {
+  const user = { name: "ada", roles: ["auditor"] };
+  const key = await pool.told("POST", "/api/v1/keys", { name: "k", roles: ["auditor"] });
+  return {
+    user_name: (await pool.told("POST", "/api/v1/users", user)).name,
+    key_id: key.key_id,
+  };
+}
+
+/** A path with the ids of this pool and this node, and those made. */
+const filled = (path: string, ids: Readonly<Record<string, string>> = {}): string =>
   path
     .replace("{node_id}", node.id)
     .replace("{pool_id}", (pool.made["pool"] as { id: string }).id)
-    .replace(/\{\w+\}/g, "1");
+    .replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? "1");
+
+/** Nothing was noticed in a pool that is well, and nothing is signed in its first two minutes. */
+const MAY_BE_REFUSED: Readonly<Record<string, number>> = {
+  "/api/v1/anomalies/{anomaly_id}": 404,
+  "/api/v1/audit/checkpoint": 404,
+  "/api/v1/audit/proof": 400,
+};
 
 describe("health", () => {
   test("is as the first users of this API know it, with its checks beside", async () => {
@@ -134,15 +151,18 @@ describe("the API", () => {
   test("answers every GET as its document says", async () => {
     const query: Readonly<Record<string, string>> = {
       "/api/v1/explain": `?node=${node.id}`,
+      "/api/v1/audit/proof": "?index=0",
       "/api/v1/resolve": "?specialization=general&policy=round_robin",
     };
-    for (const [method, path, { responses }] of operations()) {
-      if (method !== "GET") continue;
-      const answer = await pool.ask("GET", filled(path) + (query[path] ?? ""));
+    const ids = await made();
+    const gets = operations().filter(([method]) => method === "GET");
+    for (const [, path, { responses }] of gets) {
+      const answer = await pool.ask("GET", filled(path, ids) + (query[path] ?? ""));
       const content = responses[answer.status]?.content;
       const schema = content?.["application/json"]?.schema;
       const faults = schema ? schemaFaults(schema, answer.body) : [];
-      expect([path, answer.status, faults]).toEqual([path, 200, []]);
+      const right = answer.status === MAY_BE_REFUSED[path] ? answer.status : 200;
+      expect([path, answer.status, faults]).toEqual([path, right, []]);
     }
   });
 

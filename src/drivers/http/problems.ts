@@ -155,10 +155,30 @@ function faultsOf(error: ValidationError): InputFault[] {
   return seen.size > 0 ? [...seen.values()] : [{ path: error.type, message: "is not valid" }];
 }
 
+interface Wanted {
+  readonly description?: string;
+  readonly enum?: readonly unknown[];
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly anyOf?: readonly Wanted[];
+}
+
 function messageOf(found: object): string {
-  const { message, schema } = found as { message?: string; schema?: { description?: string } };
-  const text = message ?? "is not valid";
+  const { message, schema } = found as { message?: string; schema?: Wanted };
+  const text = (schema && wordsOf(schema)) ?? message ?? "is not valid";
   return schema?.description === undefined ? text : `${text}: ${schema.description}`;
+}
+
+/** What the checker has no words of its own for: one of a list, and numbers that may come as text. */
+function wordsOf(schema: Wanted): string | undefined {
+  if (schema.enum) return `Expected one of ${schema.enum.join(", ")}`;
+  const number = schema.anyOf?.find(({ type }) => type === "integer" || type === "number");
+  if (!number) return undefined;
+  const least = number.minimum === undefined ? "" : ` from ${number.minimum}`;
+  const most = number.maximum === undefined ? "" : ` to ${number.maximum}`;
+  const kind = number.type === "integer" ? "a whole number" : "a number";
+  return `Expected ${kind}${least}${most}`;
 }
 
 function headersOf(refusal: PoolError): Record<string, string> {
