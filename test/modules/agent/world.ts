@@ -139,6 +139,10 @@ export class AgentWorld implements AsyncDisposable {
     return this.#running.service("registry");
   }
 
+  get poot() {
+    return this.#running.service("poot");
+  }
+
   get files(): Files {
     return this.#running.service("files");
   }

@@ -48,6 +48,30 @@ describe("a node that is suspended", () => {
   });
 });
 
+describe("a node that is resumed", () => {
+  test("gains nothing for the time before by handing in what it kept", async () => {
+    await using world = await PootWorld.start();
+    await world.join(await world.pool(), 1);
+    await world.slots(SLOTS);
+    await world.close();
+    const paid = await world.creditedTicks(world.node);
+    await world.slots(3, () => world.node.beat(world.poot, { isAnswerLost: true }));
+    await world.registry.suspend(SYSTEM, world.node.id);
+    for (let at = 0; at < 2 * SLOTS; at++) {
+      await world.slots(1);
+      if (at % 5 === 4) world.node.restart();
+    }
+    await world.registry.resume(SYSTEM, world.node.id);
+    const heard = world.node.acceptedIn.size;
+    world.node.restart();
+    await world.slots(2 * SLOTS);
+    await world.close();
+    const after = world.node.acceptedIn.size - heard;
+    expect(await world.creditedTicks(world.node)).toBeLessThanOrEqual(paid + after);
+    expect(after).toBeGreaterThanOrEqual(SLOTS);
+  });
+});
+
 describe("slots in which a node was no member", () => {
   const absences = {
     "it was suspended": async ({ registry, node }: PootWorld) => {
