@@ -17,7 +17,7 @@ interface Dependent {
   readonly node_id: string;
   readonly name: string;
   readonly state: string;
-  readonly last_seen: string | null;
+  readonly last_seen_at: string | null;
 }
 
 interface FinishFlags extends ClientFlags {
@@ -55,11 +55,11 @@ async function list(client: Client, flags: ClientFlags): Promise<void> {
     print.line("No node needs another root than the one that signs.");
     return;
   }
-  const rows = nodes.map(({ node_id, name, state, last_seen }) => [
+  const rows = nodes.map(({ node_id, name, state, last_seen_at }) => [
     node_id,
     name,
     state,
-    last_seen ?? "never",
+    last_seen_at ?? "never",
   ]);
   print.table(["node", "name", "state", "last seen"], rows);
 }

@@ -235,8 +235,18 @@ function kindOf(status: number): RefusalKind {
   );
 }
 
+/** What Bun calls a certificate that no root it was given has signed. */
+const UNTRUSTED = /^(UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CERT_UNTRUSTED)/;
+
 function unreachable(url: string, error: unknown): PoolError {
   const why = error instanceof Error ? error.message : String(error);
+  if (UNTRUSTED.test(String((error as { code?: unknown } | null)?.code))) {
+    return new PoolError(
+      "unavailable",
+      "cli.untrusted",
+      `Nothing was sent to ${url}: who answers there is not trusted (${why}). Give the pool's pin with --pin, as init printed it, or its root with --ca.`,
+    );
+  }
   return new PoolError(
     "unavailable",
     "cli.unreachable",

@@ -51,6 +51,10 @@ export const ENDING: readonly Section[] = [
         "For node join: the address of the pool, and the join token or a file that holds it. For commands that ask a pool: what --url and --token would say.",
       ],
       [
+        "GALAXY_POOL_PIN, GALAXY_POOL_CA",
+        "By what that pool is believed: what --pin and --ca would say.",
+      ],
+      [
         "NODE_MANAGEMENT_PORT, DATABASE_URL, MAX_NODES_PER_POOL, PAYOUT_THRESHOLD_USDT, POOT_CALCULATION_INTERVAL, PAYOUT_PROCESSING_INTERVAL, LOG_LEVEL",
         "Short names of http.port, database.url, registry.max_nodes, payout.threshold_usdt, poot.interval_seconds, payout.interval_seconds and logging.level.",
       ],

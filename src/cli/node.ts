@@ -43,7 +43,7 @@ export function nodeCommands(program: Command, outcome: Outcome): void {
   const node = program.command("node").description("join a pool, run a node, or look at nodes");
   agentCommands(node, outcome);
   asking(node.command("list").description("list the nodes of this installation"), list)
-    .option("--pool <pool>", "only nodes of this pool")
+    .option("--pool <pool>", "only nodes of this pool, by its id")
     .option("--specialization <s>", "only nodes for this")
     .option("--org <org>", "only nodes of this organization")
     .option("--state <state>", "pending, new, alive, late, lost, suspended or left")

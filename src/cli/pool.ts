@@ -3,6 +3,7 @@ import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
 import { asking, collect, countIn } from "./options.ts";
 import { print } from "./output.ts";
+import { poolIdOf } from "./pool-named.ts";
 
 interface PoolView {
   readonly pool_id: string;
@@ -37,7 +38,7 @@ export function poolCommands(program: Command): void {
     .option("--max-nodes <n>", "how many nodes it may hold (default: registry.max_nodes)");
   doorOptions(creating).addHelpText("after", CREATE_EXAMPLES);
   asking(pool.command("list").description("list the pools"), list);
-  asking(pool.command("show <pool>").description("show one pool"), show);
+  asking(pool.command("show <pool>").description("show one pool, by id or name"), show);
   const updating = asking(pool.command("update <pool>").description("change a pool"), update)
     .option("--name <name>", "its new name")
     .option("--kind <kind>", "main, test, dev or enterprise")
@@ -96,18 +97,23 @@ async function list(client: Client, flags: Flags): Promise<void> {
 }
 
 async function show(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
-  tell(await client.json("GET", `/api/v1/pools/${encodeURIComponent(id ?? "")}`), flags);
+  tell(await client.json("GET", await pathOf(client, id)), flags);
 }
 
 async function update(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
   const body = termsOf(flags);
-  tell(await client.json("PUT", `/api/v1/pools/${encodeURIComponent(id ?? "")}`, { body }), flags);
+  tell(await client.json("PUT", await pathOf(client, id), { body }), flags);
 }
 
-async function remove(client: Client, flags: Flags, [id]: readonly string[]): Promise<void> {
-  await client.text("DELETE", `/api/v1/pools/${encodeURIComponent(id ?? "")}`);
+async function remove(client: Client, flags: Flags, [pool = ""]: readonly string[]): Promise<void> {
+  const id = await poolIdOf(client, pool);
+  await client.text("DELETE", `/api/v1/pools/${encodeURIComponent(id)}`);
   if (flags.json) print.json({ deleted: id });
   else print.line(`The pool ${id} is deleted.`);
+}
+
+async function pathOf(client: Client, pool = ""): Promise<string> {
+  return `/api/v1/pools/${encodeURIComponent(await poolIdOf(client, pool))}`;
 }
 
 function termsOf(flags: Flags): Readonly<Record<string, unknown>> {

@@ -3,6 +3,7 @@ import { PoolError } from "@/std/errors.ts";
 import type { Client, ClientFlags } from "./client.ts";
 import { asking, countIn, secondsIn } from "./options.ts";
 import { print } from "./output.ts";
+import { poolIdOf } from "./pool-named.ts";
 
 interface TokenView {
   readonly token_id: string;
@@ -28,7 +29,7 @@ interface Flags extends ClientFlags {
 export function tokenCommands(program: Command): void {
   const token = program.command("token").description("tokens with which nodes join");
   asking(token.command("create").description("make a join token; it is shown once"), create)
-    .option("--pool <pool>", "the pool it is for (default: the only one)")
+    .option("--pool <pool>", "the pool it is for, by id or name (default: the only one)")
     .option("--uses <n>", "how many nodes may join with it", "1")
     .option("--ttl <time>", "how long it is good: 30m, 1h, 7d", "1h")
     .option("--node-name <name>", "only for a node of this name")
@@ -49,7 +50,7 @@ export function tokenCommands(program: Command): void {
 
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
-    pool_id: flags.pool ?? (await onlyPool(client)),
+    pool_id: flags.pool ? await poolIdOf(client, flags.pool) : await onlyPool(client),
     uses: countIn("--uses", flags.uses ?? "1"),
     ttl_seconds: secondsIn("--ttl", flags.ttl ?? "1h"),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),

@@ -52,8 +52,10 @@ const asksWithToken = (heard: readonly string[]) => heard.filter((one) => one.in
 describe("a command that asks another pool over HTTPS", () => {
   test("sends nothing to a root it does not know, when nothing was said of it", async () => {
     using pool = await openPool(await rootOf("pool"));
-    const { code } = await pool.list();
+    const { code, stderr } = await pool.list();
     expect([code, pool.heard]).toEqual([3, []]);
+    expect(stderr).toContain("Give the pool's pin with --pin");
+    expect(stderr).toContain("code: cli.untrusted");
   });
 
   test("is answered when it has the pool's pin, at an address no certificate names", async () => {

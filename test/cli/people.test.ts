@@ -102,6 +102,15 @@ describe("on the command line", () => {
     ]);
   });
 
+  test("a pool is known by its name as well as by its id", async () => {
+    const { pool_id: id } = await json("pool", "create", "lab");
+    expect(await json("pool", "show", "lab")).toMatchObject({ pool_id: id });
+    expect(await json("token", "create", "--pool", "lab")).toMatchObject({ pool_id: id });
+    expect(await json("pool", "delete", "lab")).toMatchObject({ deleted: id });
+    const { code, stderr } = await say("pool", "show", "lab");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("There is no pool lab here")]);
+  });
+
   test("a password that did not come is missed in a sentence", async () => {
     const words = ["user", "create", "zoe", "--role", "client", "--password-stdin", "--token", "x"];
     const child = Bun.spawn(

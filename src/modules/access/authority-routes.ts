@@ -65,7 +65,7 @@ const DependentView = t.Object({
   name: t.String(),
   pool_id: t.String(),
   state: t.String(),
-  last_seen: t.Nullable(Time),
+  last_seen_at: t.Nullable(Time),
 });
 const DependentPage = t.Object({
   items: t.Array(DependentView),
@@ -203,7 +203,7 @@ function dependentView(node: Node): typeof DependentView.static {
     name: node.name,
     pool_id: node.pool,
     state: node.state,
-    last_seen: node.lastSeenMs === 0 ? null : timeText(node.lastSeenMs),
+    last_seen_at: node.lastSeenMs === 0 ? null : timeText(node.lastSeenMs),
   };
 }
 

@@ -78,6 +78,7 @@ describe("the root before", () => {
     const members = [await world.member(pool), await world.member(pool), await world.member(pool)];
     await asked(world, "POST", "rotate", {});
     const first = await asked(world, "GET", "dependents?limit=2");
+    expect(first.body.items[0]).toHaveProperty("last_seen_at");
     expect(first.body.items).toHaveLength(2);
     const rest = await asked(world, "GET", `dependents?limit=2&cursor=${first.body.next_cursor}`);
     const listed = [...first.body.items, ...rest.body.items].map(({ node_id }) => node_id);
