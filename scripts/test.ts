@@ -1,6 +1,7 @@
 /**
  * Runs all tests and ends with one line `N passed, N failed, N skipped`. Arguments are passed to
- * `bun test` (paths, --test-name-pattern …).
+ * `bun test` (paths, --test-name-pattern …). A test is given up after 30 s, for machines are busy; what
+ * takes longer by itself says so.
  */
 
 const given = process.argv.slice(2);
@@ -10,7 +11,14 @@ const needs = Bun.spawnSync(["sh", "scripts/needs.sh"], {
 if (needs.exitCode !== 0) console.error("Some tests will fail for want of Debian packages.");
 const report = `${process.env["TMPDIR"] ?? "/tmp"}/galaxy-pool-tests-${process.pid}.xml`;
 const tests = Bun.spawn(
-  [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...given],
+  [
+    process.execPath,
+    "test",
+    "--timeout=30000",
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+    ...given,
+  ],
   { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, NODE_ENV: "test" } },
 );
 const code = await tests.exited;

@@ -16,6 +16,8 @@ export interface RouteAccess {
   /** As mounted, with parameters as `:name`. */
   readonly path: string;
   readonly access: Access;
+  /** Media types a good answer may have besides the one of its schema, for the document. */
+  readonly alsoAs?: readonly string[];
   /** Open to anyone on the plain loopback listener, whatever `access` says (metrics). */
   readonly openOnLoopback?: boolean;
   /** A browser may ask from pages of this host alone, also without a cookie (signing in). */

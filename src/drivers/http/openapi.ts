@@ -106,8 +106,15 @@ function complete(operation: Operation, row: RouteAccess): void {
   operation["x-roles"] = row.access;
   if (row.openOnLoopback) operation["x-open-on-loopback"] = true;
   const responses = withoutVoid(operation.responses ?? { 200: { description: "Done." } });
+  if (row.alsoAs) responses[200] = withTexts(responses[200], row.alsoAs);
   for (const status of refusalsOf(operation, row)) responses[status] ??= problemOf(status);
   operation.responses = responses;
+}
+
+function withTexts(response: unknown, types: readonly string[]): unknown {
+  const { content, ...rest } = response as { readonly content?: Record<string, unknown> };
+  const texts = types.map((type) => [type, { schema: { type: "string" } }]);
+  return { ...rest, content: { ...content, ...Object.fromEntries(texts) } };
 }
 
 /** An answer without a body has no content; the generator writes its type where media types stand. */

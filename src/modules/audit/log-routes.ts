@@ -35,7 +35,13 @@ const LOOKING: readonly Role[] = ["admin", "auditor"];
 /** Who may look back, and who may begin the log anew. */
 export const logAccess: readonly RouteAccess[] = [
   { method: "GET", path: "/api/v1/audit", access: LOOKING, reach: "installation" },
-  { method: "GET", path: "/api/v1/audit/checkpoint", access: LOOKING, reach: "installation" },
+  {
+    method: "GET",
+    path: "/api/v1/audit/checkpoint",
+    access: LOOKING,
+    reach: "installation",
+    alsoAs: ["text/plain"],
+  },
   { method: "GET", path: "/api/v1/audit/proof", access: LOOKING, reach: "installation" },
   { method: "POST", path: "/api/v1/audit/restart", access: ["admin"], reach: "installation" },
 ];

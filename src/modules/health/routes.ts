@@ -13,6 +13,7 @@ export const HEALTH_ACCESS: readonly RouteAccess[] = [
     method: "GET",
     path: "/metrics",
     access: ["admin", "operator", "auditor"],
+    alsoAs: ["application/openmetrics-text"],
     openOnLoopback: true,
     reach: "installation",
     class: "admin",

@@ -27,6 +27,7 @@ export const ledgerAccess: readonly RouteAccess[] = [
     access: LOOKING,
     reach: "members",
     class: "export",
+    alsoAs: ["text/csv"],
   },
 ];
 
