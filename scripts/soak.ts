@@ -9,6 +9,7 @@ import { runAdversaries } from "#test/sim/poot-adversary.ts";
 import { type RaceFigures, raceForTokens } from "#test/support/enrol-race.ts";
 import { askForged } from "#test/support/forged-requests.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
+import { type OverloadFigures, overloadPool } from "#test/support/overloading.ts";
 import { type RotatingFigures, rotateUnderLoad } from "#test/support/rotating.ts";
 
 /**
@@ -23,6 +24,8 @@ const KILLS_A_POOL = 10;
 const NODES = 3;
 const RACES_A_POOL = 10;
 const ROTATIONS_A_POOL = 4;
+const FLOODS_A_POOL = 3;
+const FLOOD_MS = 4_000;
 const SEEDS_A_STEP = 500;
 /** A worker needs a few hundred seeds to become fast. */
 const FORGED_A_POOL = 10_000;
@@ -220,6 +223,49 @@ function enrolSoak(rounds: number, database: "sqlite" | "postgres"): Soak<RaceFi
   };
 }
 
+/** Ten times the reads the pool can answer, then its death under all its nodes; three times each pool. */
+function overloadSoak(rounds: number, nodes: number): Soak<OverloadFigures> {
+  return {
+    name: "overload",
+    rounds,
+    stepRounds: FLOODS_A_POOL,
+    empty: {
+      rounds: 0,
+      kept: [],
+      keptByCpu: [],
+      recoveredMs: [],
+      healthMs: [],
+      residentMb: [],
+      backMs: [],
+      proven: 0,
+      faults: [],
+    },
+    async step(from, to, sum) {
+      const more = await overloadPool({ nodes, rounds: to - from, forMs: FLOOD_MS, tell: say });
+      return {
+        rounds: sum.rounds + more.rounds,
+        kept: [...sum.kept, ...more.kept],
+        keptByCpu: [...sum.keptByCpu, ...more.keptByCpu],
+        recoveredMs: [...sum.recoveredMs, ...more.recoveredMs],
+        healthMs: [...sum.healthMs, ...more.healthMs],
+        residentMb: [...sum.residentMb, ...more.residentMb],
+        backMs: [...sum.backMs, ...more.backMs],
+        proven: sum.proven + more.proven,
+        faults: [...sum.faults, ...more.faults],
+      };
+    },
+    line: (sum) =>
+      [
+        `${sum.rounds} floods of ten times the load: ${median(sum.kept).toFixed(2)} of the goodput kept`,
+        `${median(sum.keptByCpu).toFixed(2)} by CPU, recovered in ${Math.max(0, ...sum.recoveredMs)} ms`,
+        `/health ${Math.max(0, ...sum.healthMs)} ms, ${Math.max(0, ...sum.residentMb)} MB at most`,
+        `${nodes} nodes back in ${Math.max(0, ...sum.backMs)} ms after a kill, ${sum.proven} slots proven`,
+        `${sum.faults.length} faults ${sum.faults.join("; ")}`,
+      ].join(", "),
+    isGood: ({ faults }) => faults.length === 0,
+  };
+}
+
 /** The consensus core, on all cores; one of ten seeds is of more than five validators, up to 16. */
 function simSoak(rounds: number, isTwins: boolean): Soak<BatchSum> {
   return {
@@ -302,6 +348,7 @@ async function soak(name: string | undefined): Promise<number> {
   if (name === "enrol")
     return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
   if (name === "rotate") return run(rotateSoak(rounds(20), process.argv.includes("--kills")));
+  if (name === "overload") return run(overloadSoak(rounds(9), Number(option("--nodes", "100"))));
   if (name === "sim") return run(simSoak(rounds(300_000), false));
   if (name === "twins") return run(simSoak(rounds(100_000), true));
   if (name === "signatures") return run(signatureSoak(rounds(500)));
@@ -310,6 +357,11 @@ async function soak(name: string | undefined): Promise<number> {
   say("soak payout [--rounds 100000] [--fresh]");
   say("soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]");
   say("soak rotate [--rounds 20] [--kills] [--fresh]");
+  say("soak overload [--rounds 9] [--nodes 100] [--fresh]");
+  say("  each round: 450 connections ask ten times what 16 get answered, for 4 s, open loop;");
+  say("  then the pool is killed and all nodes come back. limits.memory_mb is 512. Fails over");
+  say("  512 MB resident, 10 s to recover, 60 s until the last node is back, or a lost credit;");
+  say("  the kept goodput is a figure (goal 0.9): a busy machine disturbs it.");
   say("soak openapi [--rounds 100000] [--fresh]");
   say("soak sim [--rounds 300000] [--fresh]");
   say("soak twins [--rounds 100000] [--fresh]");
