@@ -3,8 +3,6 @@ import type { Socket } from "bun";
 /** What a load generator is started with. */
 export interface LoadTerms {
   readonly connections: number;
-  /** Refusals are counted by themselves; otherwise one ends the bench. */
-  readonly isRefusable?: boolean;
 }
 
 /** One side of a comparison: where to ask, and what to send in turn. */
@@ -15,10 +13,10 @@ export interface Load {
 }
 
 /** Asks over HTTP/1.1 on kept connections, the next request only after the whole answer. */
-export async function openLoad({ connections, isRefusable = false }: LoadTerms) {
+export async function openLoad({ connections }: LoadTerms) {
   return {
     async run({ port, requests, forMs }: Load): Promise<number> {
-      const askers = Array.from({ length: connections }, () => new Asker(requests, isRefusable));
+      const askers = Array.from({ length: connections }, () => new Asker(requests));
       const sockets = await Promise.all(askers.map((asker) => asker.connect(port)));
       const beganMs = performance.now();
       for (const asker of askers) asker.ask();
@@ -42,11 +40,7 @@ class Asker {
   #head: Buffer = NOTHING;
   #missing = 0;
 
-  readonly #isRefusable: boolean;
-  #isRefused = false;
-
-  constructor(requests: readonly string[], isRefusable: boolean) {
-    this.#isRefusable = isRefusable;
+  constructor(requests: readonly string[]) {
     this.#requests = requests.map((request) => Buffer.from(request));
   }
 
@@ -66,7 +60,7 @@ class Asker {
     if (this.#missing > 0) this.#missing -= bytes.length;
     else this.#begin(Buffer.concat([this.#head, bytes]));
     if (this.#missing > 0 || this.#head.length > 0) return;
-    if (!this.#isRefused) this.answered += 1;
+    this.answered += 1;
     this.ask();
   }
 
@@ -77,8 +71,7 @@ class Asker {
     if (end < 0) return;
     const head = bytes.toString("latin1", 0, end);
     const length = /^content-length: (\d+)/im.exec(head)?.[1];
-    this.#isRefused = !head.startsWith("HTTP/1.1 200");
-    if ((this.#isRefused && !this.#isRefusable) || length === undefined) throw new Error(head);
+    if (!head.startsWith("HTTP/1.1 200") || length === undefined) throw new Error(head);
     this.#missing = Number(length) - (bytes.length - end - HEAD_END.length);
   }
 }
