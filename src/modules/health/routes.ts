@@ -13,7 +13,7 @@ export const HEALTH_ACCESS: readonly RouteAccess[] = [
     method: "GET",
     path: "/metrics",
     access: ["admin", "operator", "auditor"],
-    alsoAs: ["application/openmetrics-text"],
+    alsoAs: ["text/plain", "application/openmetrics-text"],
     openOnLoopback: true,
     reach: "installation",
     class: "admin",
