@@ -28,14 +28,15 @@ export interface RaceFigures {
 }
 
 const CONNECTIONS = 10;
-const KILL_MS_MAX = 600;
+/** In half of the kills one of the first answers is the sign: then the place is being given away. */
+const FIRST_ANSWERS = 5;
 const PATIENCE_MS = 30_000;
 /** Nine rounds in a row without a kill are rare, and then the address of all is blocked: a fault to see. */
 const CONFIG = { access: { failures_max: 1_000 }, registry: { max_nodes: 10_000 } };
 
 /**
  * So many machines with one token for one, all at once, round after round; in three of four rounds the
- * pool is killed in the middle, and who got no answer asks again. There must be one node, always.
+ * pool is killed right after one of the answers, and who got no answer asks again. There must be one node, always.
  */
 export async function raceForTokens(terms: RaceTerms): Promise<RaceFigures> {
   const url = terms.database === "postgres" ? await postgresDatabase() : undefined;
@@ -44,11 +45,13 @@ export async function raceForTokens(terms: RaceTerms): Promise<RaceFigures> {
   const random = seededRandom(terms.seed);
   let figures: RaceFigures = { rounds: 0, kills: 0, cutOff: 0, faults: [] };
   for (let round = 0; round < terms.rounds; round++) {
-    const killAfterMs = random() < 0.75 ? random() * KILL_MS_MAX : undefined;
-    const more = await raceOnce(pool, `${terms.seed}-${round}`, { ...terms, killAfterMs });
+    const isKilled = random() < 0.75;
+    const among = random() < 0.5 ? FIRST_ANSWERS : terms.machines;
+    const killAfter = isKilled ? 1 + Math.floor(random() * among) : undefined;
+    const more = await raceOnce(pool, `${terms.seed}-${round}`, { ...terms, killAfter });
     figures = {
       rounds: figures.rounds + 1,
-      kills: figures.kills + (killAfterMs === undefined ? 0 : 1),
+      kills: figures.kills + (killAfter === undefined ? 0 : 1),
       cutOff: figures.cutOff + more.cutOff,
       faults: [...figures.faults, ...more.faults.map((fault) => `round ${round}: ${fault}`)],
     };
@@ -59,18 +62,17 @@ export async function raceForTokens(terms: RaceTerms): Promise<RaceFigures> {
 async function raceOnce(
   pool: PoolProcess,
   name: string,
-  {
-    machines,
-    killAfterMs,
-  }: { readonly machines: number; readonly killAfterMs: number | undefined },
+  { machines, killAfter }: { readonly machines: number; readonly killAfter: number | undefined },
 ) {
   const pool_id = await pool.poolNamed(`race ${name}`);
   const { root_pem } = await pool.told("GET", "/api/v1/authority");
   const racers = await racersFor(await pool.token({ pool: pool_id }), machines);
   const lines = () => linesTo(pool, root_pem);
-  const race = ask(racers, await lines());
-  if (killAfterMs !== undefined) {
-    await Bun.sleep(killAfterMs);
+  const { promise: sign, resolve } = Promise.withResolvers<void>();
+  let answered = 0;
+  const race = ask(racers, await lines(), () => ++answered === killAfter && resolve());
+  if (killAfter !== undefined) {
+    await sign;
     await pool.kill();
     await pool.serve();
   }
@@ -117,12 +119,18 @@ async function linesTo(pool: PoolProcess, rootPem: string): Promise<readonly Con
   return Promise.all(Array.from({ length: CONNECTIONS }, dial));
 }
 
-async function ask(racers: readonly Racer[], lines: readonly Connection[]) {
+async function ask(
+  racers: readonly Racer[],
+  lines: readonly Connection[],
+  told: () => unknown = () => {},
+) {
   const answers = await Promise.all(
     racers.map(async (racer, at) => {
       const line = lines[at % lines.length];
       if (!line) throw new Error("there are lines");
-      return [racer, await enrol(racer, line)] as const;
+      const answer = await enrol(racer, line);
+      told();
+      return [racer, answer] as const;
     }),
   );
   for (const line of lines) line.close();
