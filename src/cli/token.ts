@@ -50,9 +50,9 @@ export function tokenCommands(program: Command): void {
 
 async function create(client: Client, flags: Flags): Promise<void> {
   const body = {
-    pool_id: flags.pool ? await poolIdOf(client, flags.pool) : await onlyPool(client),
     uses: countIn("--uses", flags.uses ?? "1"),
     ttl_seconds: secondsIn("--ttl", flags.ttl ?? "1h"),
+    pool_id: flags.pool ? await poolIdOf(client, flags.pool) : await onlyPool(client),
     ...(flags.nodeName ? { node_name: flags.nodeName } : {}),
     ...(flags.specialization ? { specialization: flags.specialization } : {}),
   };
