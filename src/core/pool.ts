@@ -221,6 +221,16 @@ export const poolPrivate = (id: PoolId) =>
     { poolId: id },
   );
 
+/** The refusal for a node of an organization the pool does not admit; it does not say which it admits. */
+export const orgNotAdmitted = (id: PoolId) =>
+  new PoolError(
+    "denied",
+    "pool.private",
+    `Pool ${id} takes nodes of the organizations its operator named, and this node is of none of them; ` +
+      "say which one it is of (--org when joining), or ask the operator to allow it.",
+    { poolId: id },
+  );
+
 /** The refusal for deleting a pool that still has nodes. */
 export const poolNotEmpty = (pool: Pool, nodes: number) =>
   new PoolError(

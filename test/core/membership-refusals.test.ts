@@ -10,6 +10,7 @@ import {
   nodeUnknown,
 } from "@/core/node.ts";
 import {
+  orgNotAdmitted,
   type Pool,
   poolChanged,
   poolCrowded,
@@ -52,6 +53,7 @@ describe("a refusal about membership", () => {
     ["pool.changed", "conflict", poolChanged(POOL.id)],
     ["pool.full", "precondition", poolFull(POOL)],
     ["pool.private", "denied", poolPrivate(POOL.id)],
+    ["pool.private", "denied", orgNotAdmitted(POOL.id)],
     ["pool.not_empty", "precondition", poolNotEmpty(POOL, 2)],
     ["discovery.nobody", "not_found", nobodyServes(undefined)],
     ["discovery.nobody", "not_found", nobodyServes("gpu")],

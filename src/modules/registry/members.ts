@@ -21,7 +21,7 @@ import {
   wasMember,
 } from "@/core/node.ts";
 import { changedProfile, type NodeChanges, newProfile, sameProfile } from "@/core/node-profile.ts";
-import { admitsOrg, type Pool, poolPrivate } from "@/core/pool.ts";
+import { admitsOrg, orgNotAdmitted, type Pool, poolPrivate } from "@/core/pool.ts";
 import type { Write } from "@/ports/database.ts";
 import { PoolError } from "@/std/errors.ts";
 import type { Also, RegistryParts } from "./parts.ts";
@@ -328,14 +328,14 @@ export class Members {
   #requireAdmitted(caller: Caller, pool: Pool, record: NodeRecord): void {
     const isByItself = caller.node !== undefined;
     if (isByItself && pool.visibility === "private") throw poolPrivate(pool.id);
-    if (!admitsOrg(pool, record.org)) throw poolPrivate(pool.id);
+    if (!admitsOrg(pool, record.org)) throw orgNotAdmitted(pool.id);
   }
 
   /** Where it is already a node keeps its organization; any other one must be among those allowed. */
   #requireOrg(known: NodeRecord | undefined, record: NodeRecord): void {
     if (known && known.pool === record.pool && known.org === record.org) return;
     const pool = this.#roster.pool(record.pool);
-    if (pool && !admitsOrg(pool, record.org)) throw poolPrivate(record.pool);
+    if (pool && !admitsOrg(pool, record.org)) throw orgNotAdmitted(record.pool);
   }
 }
 

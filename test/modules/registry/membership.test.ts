@@ -287,6 +287,7 @@ describe.each([...databases()])("membership on $kind", ({ open }) => {
       const node = await memberOf(registry, home.id, 1, { org: "beta" });
       registry.apply({ ...TEST_SETTINGS, maxNodes: 9, allowedOrgs: ["acme"] });
       expect(await codeOf(memberOf(registry, home.id, 2))).toBe("pool.private");
+      await expect(memberOf(registry, home.id, 2)).rejects.toThrow("say which one it is of (--org");
       expect(await codeOf(memberOf(registry, home.id, 2, { org: "beta" }))).toBe("pool.private");
       await memberOf(registry, home.id, 2, { org: "acme" });
       await registry.leave(SYSTEM, node.id);
