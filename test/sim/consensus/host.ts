@@ -5,7 +5,7 @@ import type { Message, Outgoing } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
 import type { State } from "@/core/consensus/state.ts";
 import type { Block, Ms, PublicKey, Tx } from "@/core/consensus/types.ts";
-import { type AppState, readTx } from "./application.ts";
+import { type AppState, readTx, VALID_MS } from "./application.ts";
 import type { Disk, Frame } from "./disk.ts";
 import { Asking, answerBlocks, answerProofs, epochOf } from "./exchange.ts";
 import { HostChain } from "./host-chain.ts";
@@ -19,6 +19,7 @@ export type Outlet = (to: PublicKey, message: Message) => void;
 type Gossip = Extract<Message, { readonly type: "tx" }> & { readonly more?: readonly Tx[] };
 
 const GOSSIP_TXS_MAX = 64;
+const NOTHING_SEEN = { version: -1, highCert: "", height: -1 };
 
 /**
  * One process: the runtime of section 5 around `step`. It keeps the order of disk and network, has a
@@ -42,7 +43,7 @@ export class Host {
   #held: { readonly send: Send }[] = [];
   #clock = 0;
   #hadWork = false;
-  #workSeen = { version: -1, highCert: "" };
+  #workSeen = NOTHING_SEEN;
   #executing = false;
   #stepping = false;
 
@@ -116,7 +117,7 @@ export class Host {
     this.timers.clear();
     this.#held = [];
     this.#hadWork = false;
-    this.#workSeen = { version: -1, highCert: "" };
+    this.#workSeen = NOTHING_SEEN;
     this.#executing = false;
     this.mempool = new Mempool();
     this.asking.forget();
@@ -161,12 +162,22 @@ export class Host {
     if (message) this.outlet(to, message);
   }
 
-  /** A transaction from a client or a peer. */
-  admit(tx: Tx, isFromClient = false): void {
-    if (this.mempool.has(tx) || this.app.executed.has(readTx(tx).id)) return;
-    if (this.#isExpired(tx) || !this.mempool.add(tx)) return;
+  /** A transaction from a client or a peer; false when it is known or not admitted. */
+  admit(tx: Tx, isFromClient = false): boolean {
+    if (this.mempool.has(tx) || this.app.executed.has(readTx(tx).id)) return false;
+    if (!this.#isAdmissible(tx) || !this.mempool.add(tx)) return false;
     if (isFromClient) this.#tellAll({ type: "tx", tx });
     this.#lookForWork();
+    return true;
+  }
+
+  /**
+   * Neither expired nor valid for longer than one that was made by now may be (§11). Without that a
+   * liar's transaction from the future would lie in every mempool and no block could execute it.
+   */
+  #isAdmissible(tx: Tx): boolean {
+    const newestMs = Math.max(this.app.timestampMs, this.now);
+    return !this.#isExpired(tx) && readTx(tx).validUntilMs <= newestMs + VALID_MS;
   }
 
   #isExpired(tx: Tx): boolean {
@@ -375,8 +386,10 @@ export class Host {
     if (!this.state || this.#stepping) return;
     const { block } = this.state.replica.durable.highCert;
     const { version } = this.mempool;
-    if (this.#workSeen.version === version && this.#workSeen.highCert === block) return;
-    this.#workSeen = { version, highCert: block };
+    const { height } = this.app;
+    const seen = this.#workSeen;
+    if (seen.version === version && seen.highCert === block && seen.height === height) return;
+    this.#workSeen = { version, highCert: block, height };
     const pending = this.mempool.size > 0 && this.mempool.hasBeside(this.chain.idsOn(block));
     if (pending === this.#hadWork) return;
     this.#hadWork = pending;

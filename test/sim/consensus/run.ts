@@ -171,19 +171,18 @@ class Course {
     }
   }
 
-  /** Gives a transaction to some process that is up. */
+  /** Gives a transaction to some process that is up; to the next when the clock of one is behind. */
   #submit(members: readonly number[] | null = null): Tx | null {
     if (this.#isOver) return null;
     const { dice, processes, watch, agenda } = this.#simulation;
     const id = ++this.#submitted;
     const able = processes.filter((one) => isCorrect(one) && isMember(one.host));
-    const chosen = able[Math.floor(dice.throw(LUCK.submit, id, 2) * able.length)];
-    if (!chosen) return null;
+    const first = Math.floor(dice.throw(LUCK.submit, id, 2) * able.length);
     const chainMs = watch.safety.chain.at(-1)?.header.timestampMs ?? 0;
     const validUntilMs = Math.max(START_MS + agenda.now, chainMs) + VALID_MS - 60_000;
     const tx = newTx({ id, validUntilMs: Math.floor(validUntilMs), members });
-    chosen.host.admit(tx, true);
-    return tx;
+    const inTurn = [...able.slice(first), ...able.slice(0, first)];
+    return inTurn.some(({ host }) => host.admit(tx, true)) ? tx : null;
   }
 
   /** Asks for a committee of which no more than f are not honest. */
