@@ -64,6 +64,16 @@ export class Ballots {
     return this.#epochs.get(epoch)?.committee;
   }
 
+  /** Who has signed a prepare vote for that block. */
+  votersOf(epoch: number, view: number, block: Hash): ReadonlySet<PublicKey> {
+    const known = this.#epochs.get(epoch);
+    const counts = known?.counts.get(view) ?? [];
+    const signers = counts
+      .filter(({ ballot }) => ballot.kind === "P" && ballot.block === block)
+      .flatMap((count) => [...count.signers]);
+    return new Set(signers.flatMap((signer) => known?.committee.validators[signer] ?? []));
+  }
+
   signed(key: PublicKey, statement: Statement): void {
     if (statement.type !== "vote" && statement.type !== "wish") return;
     const epoch = this.#epochs.get(statement.epoch);

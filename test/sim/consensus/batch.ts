@@ -3,7 +3,7 @@ import { addFaults, type FaultCounts, noFaults } from "./faults.ts";
 import { type Fixed, longSizeOf } from "./options.ts";
 import { isRepeatable, reportOf } from "./report.ts";
 import { type Outcome, type RunTerms, run } from "./run.ts";
-import type { Tally } from "./run-watch.ts";
+import { EMPTY_TALLY, type Tally } from "./run-watch.ts";
 import { longTwinsOf, twinsOf } from "./twins.ts";
 import { Violation } from "./violation.ts";
 
@@ -35,20 +35,13 @@ export interface BatchSum {
   readonly periods: Counts;
   /** The most events of one seed. */
   readonly eventsMax: number;
+  /** Seeds of more events than one should have. */
+  readonly long: number;
   /** The longest recovery, as a part of what it may take. */
   readonly recovery: number;
 }
 
 type Counts = Readonly<Record<string, number>>;
-
-const EMPTY_TALLY: Tally = {
-  events: 0,
-  commits: 0,
-  evidence: 0,
-  timeouts: 0,
-  restarts: 0,
-  lost: 0,
-};
 
 export const EMPTY_SUM: BatchSum = {
   seeds: 0,
@@ -60,11 +53,14 @@ export const EMPTY_SUM: BatchSum = {
   sizes: {},
   periods: {},
   eventsMax: 0,
+  long: 0,
   recovery: 0,
 };
 
 /** Every so many seeds one is run twice and has to come out the same (S14). */
 const TWICE_EVERY = 100;
+/** Events of a seed that are enough to tell its story. */
+export const EVENTS_USUAL = 3_000;
 const REPORTS_MAX = 3;
 const FAILED_MAX = 50;
 
@@ -104,6 +100,7 @@ function sumOf(terms: RunTerms, command: string, earlier: number): BatchSum {
     sizes: { [options.n]: 1 },
     periods: { [options.syncPeriod]: 1 },
     eventsMax: tally.events,
+    long: tally.events > EVENTS_USUAL ? 1 : 0,
   };
   if (!violation) return { ...sum, recovery };
   const reports = earlier < REPORTS_MAX ? [reportOf(terms, outcome, command)] : [];
@@ -140,6 +137,7 @@ export function add(a: BatchSum, b: BatchSum): BatchSum {
     sizes: addCounts(a.sizes, b.sizes),
     periods: addCounts(a.periods, b.periods),
     eventsMax: Math.max(a.eventsMax, b.eventsMax),
+    long: a.long + b.long,
     recovery: Math.max(a.recovery, b.recovery),
   };
 }

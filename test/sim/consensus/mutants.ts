@@ -345,7 +345,14 @@ export const MUTANTS: readonly Mutant[] = [
         "durable.highCert.view >= 0 * view ||",
       ),
     ],
-    story: "13-lock-holder-not-heard",
+    fixed: { ...LIAR, tricks: ["prepare_to_one"] },
+    seeds: 2_000,
+  },
+  {
+    name: "timeout certificate not passed on",
+    patches: [patch("views.ts", "  passOn(replica, tc);\n", "  void passOn;\n")],
+    fixed: N4,
+    seeds: 500,
   },
   {
     name: "leader waits for Q only",

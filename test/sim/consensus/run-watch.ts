@@ -1,10 +1,11 @@
 import type { Durable } from "@/core/consensus/durable.ts";
 import type { Alarm, Effect, Event } from "@/core/consensus/events.ts";
 import type { Evidence } from "@/core/consensus/evidence.ts";
-import type { Message } from "@/core/consensus/messages.ts";
+import type { Message, Proposal } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
-import type { Block, Cert } from "@/core/consensus/types.ts";
+import type { Block, Cert, Hash } from "@/core/consensus/types.ts";
 import type { AppState } from "./application.ts";
+import type { ConcordWatch } from "./concord-watch.ts";
 import type { Host } from "./host.ts";
 import type { Journal } from "./journal.ts";
 import type { SafetyWatch } from "./safety-watch.ts";
@@ -20,13 +21,28 @@ export interface Tally {
   timeouts: number;
   restarts: number;
   lost: number;
+  /** Timeout certificates all had to follow, and proposals all had to vote for (L2, L3). */
+  followed: number;
+  backed: number;
 }
+
+/** Nothing yet. */
+export const EMPTY_TALLY: Tally = {
+  events: 0,
+  commits: 0,
+  evidence: 0,
+  timeouts: 0,
+  restarts: 0,
+  lost: 0,
+  followed: 0,
+  backed: 0,
+};
 
 /** Everything that looks on, and some counting. */
 export class RunWatch implements Watch {
   readonly safety: SafetyWatch;
   readonly journal: Journal;
-  readonly tally: Tally = { events: 0, commits: 0, evidence: 0, timeouts: 0, restarts: 0, lost: 0 };
+  readonly tally: Tally = { ...EMPTY_TALLY };
   /** When somebody last committed something nobody had, and when an honest process last spoke. */
   committedAt = 0;
   spokenAt = 0;
@@ -35,6 +51,9 @@ export class RunWatch implements Watch {
   wishedAt = 0;
   /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
   leaderWaits = 0;
+  /** From when the network has healed. */
+  concord: ConcordWatch | null = null;
+  readonly #proposed = new Set<Hash>();
   readonly #states = new StateWatch();
   /** The committee each process was last seen with; one it had before needs no second look. */
   readonly #committees: Committee[] = [];
@@ -63,6 +82,7 @@ export class RunWatch implements Watch {
     }
     if (isLiar) return;
     this.#states.check(host, host.state);
+    this.concord?.stepped(host);
     for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
   }
 
@@ -78,6 +98,14 @@ export class RunWatch implements Watch {
       this.wishedAt = this.#now();
     }
     this.safety.sealed(host, message);
+    if (message.type === "proposal") this.#onProposal(host, message);
+  }
+
+  #onProposal(host: Host, proposal: Proposal): void {
+    const { hash } = proposal.block;
+    if (this.#proposed.has(hash)) return;
+    this.#proposed.add(hash);
+    this.concord?.proposed(host, proposal);
   }
 
   committed(host: Host, blocks: readonly Block[], cert: Cert): void {

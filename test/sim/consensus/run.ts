@@ -3,6 +3,7 @@ import { AssertionError } from "@/std/assert.ts";
 import { toHex, utf8 } from "@/std/bytes.ts";
 import { sha256 } from "@/std/crypto.ts";
 import { newTx, readTx, VALID_MS } from "./application.ts";
+import { ConcordWatch } from "./concord-watch.ts";
 import type { Core } from "./core.ts";
 import { LUCK } from "./dice.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
@@ -133,10 +134,11 @@ class Course {
     this.#heal();
     this.#recover();
     this.#fallSilent();
-    if (options.healMs === 0) this.#wasResponsive();
+    const isCalm = options.healMs === 0 && processes.every(isCorrect);
+    if (isCalm) this.#wasResponsive();
   }
 
-  /** L4: when nothing ever went wrong, nobody lost patience and no leader waited. */
+  /** L4: when nothing ever went wrong and nobody lied, nobody lost patience and no leader waited. */
   #wasResponsive(): void {
     const { tally, leaderWaits } = this.#simulation.watch;
     promise(tally.timeouts === 0, "L4", () => `${tally.timeouts} wishes though nothing went wrong`);
@@ -154,6 +156,16 @@ class Course {
     this.#simulation.isHealed = true;
     network.isHealed = true;
     for (const { host, part } of processes) if (part !== "dead") this.#simulation.restart(host);
+    this.#watchConcord();
+  }
+
+  /** L2 and L3, where what is sent arrives. */
+  #watchConcord(): void {
+    const { agenda, watch, options } = this.#simulation;
+    const { tally, safety } = watch;
+    const { deltaMs, drizzle } = options;
+    const terms = { agenda, ballots: safety.ballots, tally, deltaMs, correct: this.#correct() };
+    if (drizzle === 0) watch.concord = new ConcordWatch(terms);
   }
 
   // Work.
