@@ -39,9 +39,11 @@ export class ConcordWatch {
     if (!this.#hasMoved(host) || !host.state) return;
     this.#entered.add(host.id);
     const { view, committee, enteredBy } = host.state.replica;
-    if (enteredBy !== "tc" || !this.#voters(committee.epoch).includes(host)) return;
+    const { epoch } = committee;
+    const voters = this.#voters(epoch);
+    if (enteredBy !== "tc" || !voters.includes(host)) return;
     const { agenda, deltaMs } = this.#terms;
-    agenda.after(2 * deltaMs, () => this.#haveFollowed(host, committee.epoch, view));
+    agenda.after(2 * deltaMs, () => this.#haveFollowed({ host, voters, epoch, view }));
   }
 
   #hasMoved({ id, state }: Host): boolean {
@@ -51,14 +53,15 @@ export class ConcordWatch {
     return true;
   }
 
-  #haveFollowed(host: Host, epoch: number, view: number): void {
+  #haveFollowed({ host: { id }, voters, epoch, view }: Followed): void {
     this.#terms.tally.followed++;
-    for (const other of this.#voters(epoch)) {
-      const at = other.state?.replica.view ?? 0;
+    for (const { id: other, state } of voters) {
+      const { view: at = 0, committee } = state?.replica ?? {};
+      const hasFollowed = at >= view || (committee !== undefined && committee.epoch > epoch);
       promise(
-        at >= view,
+        hasFollowed,
         "L2",
-        () => `${host.id} entered ${view} by a timeout 2Δ ago, ${other.id} is in ${at}`,
+        () => `${id} entered ${view} by a timeout 2Δ ago, ${other} is in ${at}`,
       );
     }
   }
@@ -97,6 +100,14 @@ export class ConcordWatch {
       return committee?.epoch === epoch && committee.validators.includes(key);
     });
   }
+}
+
+/** A view that a process has entered by a timeout certificate, beside these. */
+interface Followed {
+  readonly host: Host;
+  readonly voters: readonly Host[];
+  readonly epoch: number;
+  readonly view: number;
 }
 
 /** Whether it is in the view of the block, or about to be, and has what a vote needs besides it. */
