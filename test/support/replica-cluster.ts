@@ -120,7 +120,9 @@ export class Host {
       .filter(({ header }) => header.height > committed.header.height)
       .sort((a, b) => a.header.height - b.header.height);
     const { durable, committee, executed } = this;
-    return { type: "boot", durable, committee, committed: committed.header, blocks, executed };
+    const { header } = committed;
+    const chain = { committee, committed: header, blocks };
+    return { type: "boot", durable, ...chain, executed, executedBefore: [] };
   }
 
   /** One step; the effects are noted, not done. */

@@ -41,6 +41,11 @@ export interface Boot {
   /** Stored blocks above it, parents first. */
   readonly blocks: readonly Block[];
   readonly executed: Execution;
+  /**
+   * The application after the heights before, lowest first, from the `execHeight` of the committed header
+   * on; as far as it is known. Who leads next may have executed less than I have, and needs my vote.
+   */
+  readonly executedBefore: readonly Execution[];
 }
 
 /** The application after a height, and the validators it wants from the next epoch on, if others. */

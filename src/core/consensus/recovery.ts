@@ -25,7 +25,8 @@ export function boot(event: Boot & { readonly now: Ms }, config: Config): Replic
     if (block.header.height > event.committed.height)
       replica.blocks.set(block.hash, { block, isRooted: false, isStored: true });
   for (const { block } of replica.blocks.values()) replica.blockBytes += block.header.payloadBytes;
-  noteExecution(replica, event.executed);
+  for (const execution of [...event.executedBefore, event.executed])
+    noteExecution(replica, execution);
   enter(replica, viewAfter(durable), { how: "boot" });
   recoverProposal(
     replica,

@@ -58,7 +58,8 @@ export class Solo {
     const blocks: Block[] = [];
     const committed = genesis.header;
     this.state = null;
-    this.give({ type: "boot", durable, committee, committed, blocks, executed, ...changed });
+    const found = { durable, committee, committed, blocks, executed, executedBefore: [] };
+    this.give({ type: "boot", ...found, ...changed });
     return this;
   }
 

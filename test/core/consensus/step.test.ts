@@ -17,7 +17,14 @@ describe("a step (section 5)", () => {
     const solo = new Solo().boot();
     const { committee, genesis } = solo.world;
     const executed = { height: 0, root: genesis.header.execRoot, pendingValidators: null };
-    const boot = { type: "boot", durable: null, committee, blocks: [], executed } as const;
+    const boot = {
+      type: "boot",
+      durable: null,
+      committee,
+      blocks: [],
+      executed,
+      executedBefore: [],
+    } as const;
     expect(() => solo.give({ ...boot, committed: genesis.header })).toThrow(AssertionError);
   });
 

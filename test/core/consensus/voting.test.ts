@@ -289,6 +289,26 @@ describe("the executed height of a block (§10.4)", () => {
     expect(solo.replica.halted).toBeNull();
   });
 
+  test.each([
+    ["is voted for when it was mine before a restart", hashOf(0xaa), true],
+    ["is refused with another root than mine was then", hashOf(0xab), false],
+  ])("%s", (_, execRoot, isFine) => {
+    const solo = new Solo();
+    const { blocks, certs } = solo.chain(2);
+    const [, second] = blocks;
+    if (!second || !certs[1]) throw new Error("the chain is too short");
+    const executionAt = (height: number) => ({
+      height,
+      root: hashOf(0xa9 + height),
+      pendingValidators: null,
+    });
+    const executedBefore = [executionAt(0), executionAt(1)];
+    solo.boot({ committed: second.header, executed: executionAt(2), executedBefore });
+    solo.hear(solo.propose(solo.block(3, certs[1], { execHeight: 1, execRoot }), certs[1]));
+    expect(solo.said.includes("vote")).toBe(isFine);
+    expect(solo.replica.executed.height).toBe(2);
+  });
+
   test("waits while it is above what I have committed", () => {
     const solo = naming(hashOf(0xaa), 2);
     solo.give({ type: "executed", height: 2, root: hashOf(0xaa), pendingValidators: null });

@@ -20,6 +20,8 @@ export class HostChain {
   readonly proofs = new Map<number, EpochProof>();
   committed: Block;
   app: AppState;
+  /** After the heights before, as far back as the header that was committed at the start asks for. */
+  executedBefore: readonly Execution[] = [];
   readonly #world: World;
   /** What the clock of the host shows. */
   readonly #clock: () => Ms;
@@ -67,7 +69,14 @@ export class HostChain {
     const path: Block[] = [];
     for (let block = tip; block.header.height > 0; block = this.#get(block.header.parent))
       path.push(block);
-    return path.reduceRight((state, block) => app.execute(state, block, this.#clock()), genesisApp);
+    const before: Execution[] = [];
+    let state = genesisApp;
+    for (const block of path.toReversed()) {
+      if (state.height >= tip.header.execHeight) before.push(executionOf(state));
+      state = app.execute(state, block, this.#clock());
+    }
+    this.executedBefore = before;
+    return state;
   }
 
   /** All blocks above the committed one, parents first. */
@@ -95,8 +104,7 @@ export class HostChain {
 
   /** What the replica is told of the application. */
   execution(): Execution {
-    const { height, root, requested } = this.app;
-    return { height, root, pendingValidators: requested[0] ?? null };
+    return executionOf(this.app);
   }
 
   /** The transactions on a branch that are not executed yet. */
@@ -112,4 +120,8 @@ export class HostChain {
     this.#branch = { tip, end, ids };
     return ids;
   }
+}
+
+function executionOf({ height, root, requested }: AppState): Execution {
+  return { height, root, pendingValidators: requested[0] ?? null };
 }

@@ -106,6 +106,7 @@ export class Host {
       committed: this.committed.header,
       blocks: this.chain.above(),
       executed: this.chain.execution(),
+      executedBefore: this.chain.executedBefore,
       now: this.now,
     });
   }
