@@ -34,11 +34,13 @@ function catches(mutant: Mutant, core: Core): string | null {
 }
 
 /** The first seed that fails, for a reason the core itself does not give. */
-function catchingSeed({ seeds = 0, fixed, bugs }: Mutant, core: Core): string | null {
+function catchingSeed(mutant: Mutant, core: Core): string | null {
+  const { seeds = 0, fixed, bugs, check } = mutant;
   for (let seed = 0; seed < seeds; seed++) {
     const terms: RunTerms = { seed, core, ...(fixed && { fixed }) };
     const { violation } = run({ ...terms, ...(bugs && { bugs }) });
-    if (violation && !run({ ...terms, core: theCore }).violation) return violation.message;
+    if (!violation || violation.check !== (check ?? violation.check)) continue;
+    if (!run({ ...terms, core: theCore }).violation) return violation.message;
   }
   return null;
 }

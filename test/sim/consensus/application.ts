@@ -52,6 +52,10 @@ export interface AppState {
   readonly validators: readonly PublicKey[];
   /** Committees somebody asked for and that are not there yet. */
   readonly requested: readonly (readonly PublicKey[])[];
+  /** Which transactions the block of this height executed, for who looks on; nothing here reads it. */
+  readonly ran: readonly number[];
+  /** The application a height below; null at the genesis. */
+  readonly before: AppState | null;
 }
 
 /** How the application is done wrong on purpose. */
@@ -77,7 +81,8 @@ export class Application {
   }
 
   genesis(root: Hash, validators: readonly PublicKey[], timestampMs: Ms): AppState {
-    return { height: 0, root, timestampMs, executed: new Map(), validators, requested: [] };
+    const nothing = { executed: new Map(), requested: [], ran: [], before: null };
+    return { height: 0, root, timestampMs, validators, ...nothing };
   }
 
   /**
@@ -99,15 +104,17 @@ export class Application {
     const { timestampMs, height } = block.header;
     const executed = withoutOld(state.executed, judgedAt);
     const asked: (readonly PublicKey[])[] = [];
+    const ran: number[] = [];
     for (const tx of block.payload.inline) {
       const { id, members } = readTx(tx);
       if (!this.isDue(tx, judgedAt) || executed.has(id)) continue;
       if (!this.#bugs.forgetsExecuted) executed.set(id, timestampMs);
+      ran.push(id);
       if (members) asked.push(this.#committeeOf(members));
     }
     const { validators, requested } = this.#governed(state, asked, block);
     const root = rootOf(state.root, block.hash, executed.size, requested.length);
-    return { height, root, timestampMs, executed, validators, requested };
+    return { height, root, timestampMs, executed, validators, requested, ran, before: state };
   }
 
   /** The committee, and those that are asked for and differ from it. */

@@ -22,6 +22,8 @@ export interface Mutant {
   readonly story?: string;
   /** … or by a rule that is asked for directly. */
   readonly rule?: RuleName;
+  /** By this promise and no other; where none is named any will do. */
+  readonly check?: string;
 }
 
 function patch(file: string, from: string, to: string): Patch {
@@ -462,10 +464,24 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "transactions judged by the local clock",
     bugs: { app: { readsClock: true } },
+    fixed: { ...N4, skewMs: 3_600_000 },
+    seeds: 200,
+    check: "S9",
+  },
+  {
+    name: "transactions judged by the local clock, in a story",
+    bugs: { app: { readsClock: true } },
     story: "16-expired-transactions",
   },
   {
     name: "executed transactions forgotten",
+    bugs: { app: { forgetsExecuted: true } },
+    fixed: N4,
+    seeds: 200,
+    check: "S9",
+  },
+  {
+    name: "executed transactions forgotten, in a story",
     bugs: { app: { forgetsExecuted: true } },
     story: "16-expired-transactions",
   },

@@ -6,6 +6,7 @@ import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Block, Cert, Hash } from "@/core/consensus/types.ts";
 import type { AppState } from "./application.ts";
 import type { ConcordWatch } from "./concord-watch.ts";
+import { ExecutionWatch } from "./execution-watch.ts";
 import type { Host } from "./host.ts";
 import type { Journal } from "./journal.ts";
 import type { SafetyWatch } from "./safety-watch.ts";
@@ -55,12 +56,14 @@ export class RunWatch implements Watch {
   concord: ConcordWatch | null = null;
   readonly #proposed = new Set<Hash>();
   readonly #states = new StateWatch();
+  readonly #executions: ExecutionWatch;
   /** The committee each process was last seen with; one it had before needs no second look. */
   readonly #committees: Committee[] = [];
   readonly #now: () => number;
 
   constructor(safety: SafetyWatch, journal: Journal, now: () => number) {
     this.safety = safety;
+    this.#executions = new ExecutionWatch(safety.chain);
     this.journal = journal;
     this.#now = now;
   }
@@ -68,6 +71,7 @@ export class RunWatch implements Watch {
   booted(host: Host, durable: Durable | null): void {
     this.tally.restarts += host.life > 1 ? 1 : 0;
     this.safety.booted(host, durable);
+    if (!this.safety.isLiar(host)) this.#executions.look(host, host.app);
   }
 
   stepped(host: Host, event: Event, effects: readonly Effect[]): void {
@@ -118,6 +122,7 @@ export class RunWatch implements Watch {
   }
 
   executed(host: Host, state: AppState): void {
+    if (!this.safety.isLiar(host)) this.#executions.look(host, state);
     this.safety.executed(host, state);
   }
 
