@@ -6,6 +6,7 @@ import type { Committee } from "@/core/consensus/quorum.ts";
 import type { Block, Cert, Hash } from "@/core/consensus/types.ts";
 import type { AppState } from "./application.ts";
 import type { ConcordWatch } from "./concord-watch.ts";
+import { EvidenceWatch } from "./evidence-watch.ts";
 import { ExecutionWatch } from "./execution-watch.ts";
 import type { Host } from "./host.ts";
 import type { Journal } from "./journal.ts";
@@ -19,6 +20,8 @@ export interface Tally {
   events: number;
   commits: number;
   evidence: number;
+  /** How often somebody honest heard a liar contradict itself. */
+  heard: number;
   timeouts: number;
   restarts: number;
   lost: number;
@@ -32,6 +35,7 @@ export const EMPTY_TALLY: Tally = {
   events: 0,
   commits: 0,
   evidence: 0,
+  heard: 0,
   timeouts: 0,
   restarts: 0,
   lost: 0,
@@ -57,6 +61,7 @@ export class RunWatch implements Watch {
   readonly #proposed = new Set<Hash>();
   readonly #states = new StateWatch();
   readonly #executions: ExecutionWatch;
+  readonly #evidence: EvidenceWatch;
   /** The committee each process was last seen with; one it had before needs no second look. */
   readonly #committees: Committee[] = [];
   readonly #now: () => number;
@@ -64,6 +69,7 @@ export class RunWatch implements Watch {
   constructor(safety: SafetyWatch, journal: Journal, now: () => number) {
     this.safety = safety;
     this.#executions = new ExecutionWatch(safety.chain);
+    this.#evidence = new EvidenceWatch(safety.liars);
     this.journal = journal;
     this.#now = now;
   }
@@ -85,6 +91,8 @@ export class RunWatch implements Watch {
       this.safety.ballots.open(committee, isLiar);
     }
     if (isLiar) return;
+    this.#evidence.stepped(host, event, effects);
+    this.tally.heard = this.#evidence.heard;
     this.#states.check(host, host.state);
     this.concord?.stepped(host);
     for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;

@@ -19,10 +19,10 @@ interface Said {
 /** The promises S1 to S13 of section 15, for processes that do not lie. */
 export class SafetyWatch {
   readonly ballots: Ballots;
+  readonly liars: ReadonlySet<PublicKey>;
   /** The one chain, by height. */
   readonly chain: Block[];
   readonly #scheme: SigScheme;
-  readonly #liars: ReadonlySet<PublicKey>;
   readonly #isLiar: boolean[] = [];
   readonly #said = new Map<number, Said>();
   readonly #records = new Map<number, Durable>();
@@ -40,11 +40,11 @@ export class SafetyWatch {
     this.ballots = terms.ballots;
     this.chain = [terms.genesis];
     this.#scheme = terms.scheme;
-    this.#liars = terms.liars;
+    this.liars = terms.liars;
   }
 
   isLiar({ id, key }: Host): boolean {
-    this.#isLiar[id] ??= this.#liars.has(key);
+    this.#isLiar[id] ??= this.liars.has(key);
     return this.#isLiar[id];
   }
 
@@ -260,7 +260,7 @@ export class SafetyWatch {
     const isGuilty =
       committee !== undefined &&
       accused !== undefined &&
-      this.#liars.has(accused) &&
+      this.liars.has(accused) &&
       provesOffence(this.#scheme, committee, evidence);
     promise(isGuilty, "S10", () => `${host.id} accuses ${signer} of ${evidence.type}`);
   }
