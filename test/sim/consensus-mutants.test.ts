@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { type Core, theCore } from "./consensus/core.ts";
+import type { Mutant } from "./consensus/mutant.ts";
 import { mutantCore } from "./consensus/mutant-core.ts";
-import { MUTANTS, type Mutant } from "./consensus/mutants.ts";
+import { MUTANTS } from "./consensus/mutants.ts";
 import { RULES } from "./consensus/rules.ts";
 import { type RunTerms, run } from "./consensus/run.ts";
 import { storyNamed } from "./consensus/stories.ts";

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Core } from "./core.ts";
-import type { Patch } from "./mutants.ts";
+import type { Patch } from "./mutant.ts";
 
 /** Copies of the core with something wrong in them: the files of the product are never touched. */
 
