@@ -57,12 +57,15 @@ export class EvidenceWatch {
   }
 
   #hear(memory: Memory, host: Host, message: Message, replica: Readonly<Replica>): void {
+    if (message.type === "vote") {
+      this.#hearVote(memory, host, message);
+      return;
+    }
+    const certs = certsIn(message);
     const { epoch } = memory.committee;
-    if ((epochOf(message) ?? epoch) !== epoch) return;
+    if (certs.length === 0 || (epochOf(message) ?? epoch) !== epoch) return;
     const isOver = replica.committee !== memory.committee;
-    const certs = certsIn(message).filter((cert) => cert.epoch === epoch);
     this.#hearCerts(memory, host, isOver ? certs.slice(0, 1) : certs);
-    if (message.type === "vote") this.#hearVote(memory, host, message);
     if (message.type === "proposal" && !isOver)
       this.#hearProposal(memory, host, message, replica.view);
   }
@@ -70,6 +73,7 @@ export class EvidenceWatch {
   #hearCerts(memory: Memory, host: Host, certs: readonly Cert[]): void {
     let { view } = memory;
     for (const cert of certs) {
+      if (cert.epoch !== memory.committee.epoch) continue;
       if (memory.isNew(cert, view)) this.#hearCert(memory, host, cert, view);
       view = Math.max(view, cert.view + 1);
     }
@@ -86,7 +90,8 @@ export class EvidenceWatch {
   #hearVote(memory: Memory, host: Host, vote: Vote): void {
     const { signer } = vote;
     const { view, committee } = memory;
-    if (!this.#isLiar(committee, signer) || !memory.isWanted(vote)) return;
+    if (vote.epoch !== committee.epoch || !this.#isLiar(committee, signer)) return;
+    if (!memory.isWanted(vote)) return;
     const held = (memory.votes.get(signer) ?? []).filter((one) => isHeld(one, view));
     for (const one of held) this.#mustShow(memory, host, signer, offenceIn(one, vote));
     if (!held.some(({ kind, view }) => kind === vote.kind && view === vote.view)) held.push(vote);
@@ -123,6 +128,8 @@ export class EvidenceWatch {
   }
 }
 
+const NONE: readonly Cert[] = [];
+
 /** The certificates in a message, in the order in which they are taken in. */
 function certsIn(message: Message): readonly Cert[] {
   switch (message.type) {
@@ -136,9 +143,9 @@ function certsIn(message: Message): readonly Cert[] {
     case "decide":
       return [message.cert];
     case "blocks":
-      return message.cert ? [message.cert] : [];
+      return message.cert ? [message.cert] : NONE;
     default:
-      return [];
+      return NONE;
   }
 }
 
