@@ -3,7 +3,7 @@ import { addBlock } from "./blocks.ts";
 import { hasSigned, isSameBallot, votesOf } from "./certificates.ts";
 import { isForgotten } from "./durable.ts";
 import { alarm, report } from "./emit.ts";
-import { findCulprits, findOffence } from "./evidence.ts";
+import { contradict, findCulprits, findOffence } from "./evidence.ts";
 import type { Certified, Replica } from "./state.ts";
 import type { Ballot, Cert, Proposed, Vote } from "./types.ts";
 
@@ -35,8 +35,9 @@ export function checkMemory(replica: Replica, said: Ballot | Proposed): void {
 }
 
 function remember(replica: Replica, cert: Cert, known: Certified | undefined): void {
-  if (known?.[cert.kind]) return;
-  compareWithVotes(replica, cert);
+  const before = known?.[cert.kind];
+  if (!before || !isSameSigners(before, cert)) compareWithVotes(replica, cert);
+  if (before) return;
   const certified = known ?? { block: cert.block, P: null, C: null };
   certified[cert.kind] = cert;
   if (cert.view >= replica.view - VIEWS_KEPT) replica.certs.set(cert.view, certified);
@@ -45,13 +46,28 @@ function remember(replica: Replica, cert: Cert, known: Certified | undefined): v
   if (block?.hash === cert.block && hasItsPayload(block)) addBlock(replica, block);
 }
 
+function isSameSigners({ bitmap }: Cert, other: Cert): boolean {
+  return bitmap.every((byte, at) => byte === other.bitmap[at]);
+}
+
+/** A vote may come after a certificate that holds one its signer contradicts with it. */
+export function compareWithCerts(replica: Replica, vote: Vote): void {
+  for (const { P, C } of replica.certs.values()) {
+    if (P && contradict(P, vote)) reportSigner(replica, P, vote);
+    if (C && contradict(C, vote)) reportSigner(replica, C, vote);
+  }
+}
+
 /** A certificate holds votes: who has signed it, and sent me something else, has lied (section 12). */
 function compareWithVotes(replica: Replica, cert: Cert): void {
-  for (const vote of opposed(replica, cert)) {
-    if (!hasSigned(cert, vote.signer)) continue;
-    const signed = votesOf(cert).find(({ signer }) => signer === vote.signer);
-    if (signed) report(replica, findOffence(vote, signed));
-  }
+  for (const vote of opposed(replica, cert)) reportSigner(replica, cert, vote);
+}
+
+/** The signer of this vote has lied, if it has signed the certificate too. */
+function reportSigner(replica: Replica, cert: Cert, vote: Vote): void {
+  if (!hasSigned(cert, vote.signer)) return;
+  const signed = votesOf(cert).find(({ signer }) => signer === vote.signer);
+  if (signed) report(replica, findOffence(vote, signed));
 }
 
 /** Votes I hold that nobody honest gives together with one in this certificate. */

@@ -2,7 +2,7 @@ import { isSameBallot, votesOf } from "./certificates.ts";
 import { proposed, vote } from "./codec.ts";
 import type { Committee } from "./quorum.ts";
 import type { SigScheme } from "./signatures.ts";
-import type { Cert, Proposed, Vote } from "./types.ts";
+import type { Ballot, Cert, Proposed, Vote } from "./types.ts";
 import { type Codec, constant, decode, encode, only, record, tagged } from "./wire.ts";
 
 /** Two votes that no honest validator gives both of. */
@@ -30,25 +30,25 @@ export function findDoubleProposal(first: Proposed, second: Proposed): Evidence 
 
 /** The offence in two votes, in either order, if there is one. Who calls has verified them. */
 export function findOffence(first: Vote, second: Vote): VoteOffence | undefined {
-  if (!isSameSigner(first, second)) return undefined;
-  if (first.kind === second.kind) return findDoubleVote(first, second);
-  const [commit, prepare] = first.kind === "C" ? [first, second] : [second, first];
-  return findLockViolation(commit, prepare);
-}
-
-/** At most one vote of a kind in a view (S5): the same block with another height is another vote too. */
-function findDoubleVote(first: Vote, second: Vote): VoteOffence | undefined {
-  if (first.view !== second.view || isSameBallot(first, second)) return undefined;
+  if (!isSameSigner(first, second) || !contradict(first, second)) return undefined;
+  if (first.kind !== second.kind)
+    return first.kind === "C" ? lockViolation(first, second) : lockViolation(second, first);
   return { type: first.kind === "P" ? "double_vote" : "double_commit_vote", first, second };
 }
 
+function lockViolation(commit: Vote, prepare: Vote): VoteOffence {
+  return { type: "lock_violation", first: commit, second: prepare };
+}
+
 /**
- * A commit vote in v, and a vote above it that is justified from below it. Given in this order it
- * ignored the lock (V7); in the other, a commit vote came after a higher vote (§6.5).
+ * Whether nobody honest says both. At most one vote of a kind in a view (S5): the same block with another
+ * height is another vote too. And no vote above a commit vote that is justified from below it: given in this
+ * order it ignored the lock (V7); in the other, a commit vote came after a higher vote (§6.5).
  */
-function findLockViolation(commit: Vote, prepare: Vote): VoteOffence | undefined {
-  const ignoresLock = prepare.view > commit.view && prepare.justifyView < commit.view;
-  return ignoresLock ? { type: "lock_violation", first: commit, second: prepare } : undefined;
+export function contradict(one: Ballot, other: Ballot): boolean {
+  if (one.kind === other.kind) return one.view === other.view && !isSameBallot(one, other);
+  const [commit, prepare] = one.kind === "C" ? [one, other] : [other, one];
+  return prepare.view > commit.view && prepare.justifyView < commit.view;
 }
 
 /** Every offence in two verified certificates: who is in both, when both cannot be (section 12). */

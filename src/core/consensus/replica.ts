@@ -16,6 +16,7 @@ import type { Proposals, Replica } from "./state.ts";
 import { judgeTimestamp } from "./timestamps.ts";
 import type { Block, Cert, Hash, Header } from "./types.ts";
 import type { Verdict } from "./verdict.ts";
+import { PREPARE_VIEWS_KEPT } from "./views.ts";
 
 /** Judging proposals and voting for them (§6.4). */
 
@@ -30,9 +31,10 @@ export function onProposal(replica: Replica, proposal: Proposal): void {
   const known = proposals.get(header.view);
   if (known !== undefined)
     onAnother(replica, known, proposal); // V5
-  else if (header.view >= view) onFirst(replica, proposal); // V4
+  else if (header.view >= view - PREPARE_VIEWS_KEPT) onFirst(replica, proposal); // V4
 }
 
+/** One of a view that I have left is only there to be compared with another one. */
 function onFirst(replica: Replica, proposal: Proposal): void {
   const { header, hash } = proposal.block;
   replica.proposals.set(header.view, { first: proposal, isRefused: !isWhole(proposal) });

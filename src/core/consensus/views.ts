@@ -9,8 +9,8 @@ import type { Cert, TC, View } from "./types.ts";
 
 /** How views advance (§6.1, §6.2): by certificates, and in a span by time. Nothing else moves one. */
 
-/** Views back from mine for which prepare votes are still counted (§6.1). */
-const PREPARE_VIEWS_KEPT = 2;
+/** Views back from mine for which prepare votes are still counted, and proposals compared (§6.1, §12). */
+export const PREPARE_VIEWS_KEPT = 2;
 
 /** Any verified certificate, from any field of any message, is handled like one sent for itself. */
 export function onCert(replica: Replica, cert: Cert): void {

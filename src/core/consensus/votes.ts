@@ -1,5 +1,5 @@
 import { isSameBallot } from "./certificates.ts";
-import { checkMemory, VIEWS_KEPT } from "./certified.ts";
+import { checkMemory, compareWithCerts, VIEWS_KEPT } from "./certified.ts";
 import { report, send } from "./emit.ts";
 import { findOffence } from "./evidence.ts";
 import { leaderOf, quorumOf } from "./quorum.ts";
@@ -60,4 +60,5 @@ function lookForOffences(replica: Replica, vote: Vote, before: Vote | undefined)
     const other = cast.get(vote.signer);
     if (other !== undefined) report(replica, findOffence(other, vote));
   }
+  compareWithCerts(replica, vote);
 }

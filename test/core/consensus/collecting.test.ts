@@ -155,6 +155,48 @@ describe("evidence (section 12)", () => {
     expect(solo.did("evidence")).toMatchObject([{ evidence: { type: "lock_violation" } }]);
   });
 
+  test("of a vote that is not the one in a later certificate of what I had certified myself", () => {
+    const solo = new Solo(7).boot();
+    const block = solo.block(1, solo.world.certified);
+    const another = solo.block(1, solo.world.certified, { timestampMs: 1 });
+    const certBy = (...others: number[]) =>
+      solo.world.certify(
+        block,
+        "C",
+        others.map((at) => solo.other(at)).sort((a, b) => a - b),
+      );
+    solo.hear({ type: "decide", cert: certBy(1, 2, 3, 4, 5) });
+    solo.hear(solo.world.vote(solo.other(0), ballotOf(another, "C")));
+    expect(solo.did("evidence")).toEqual([]);
+    solo.hear({ type: "decide", cert: certBy(1, 2, 3, 4, 5) });
+    expect(solo.did("evidence")).toEqual([]);
+    solo.hear({ type: "decide", cert: certBy(0, 1, 2, 3, 4) });
+    expect(solo.did("evidence")).toMatchObject([{ evidence: { type: "double_commit_vote" } }]);
+  });
+
+  test.each([
+    ["a second commit vote", "C", 1, "C", 1, "double_commit_vote"],
+    ["a commit vote above whose view it ignores the lock", "P", 3, "C", 2, "lock_violation"],
+    ["a vote that ignores the lock", "C", 2, "P", 4, "lock_violation"],
+  ] as const)("of %s that comes after the certificate", (_, kind, view, later, laterView, type) => {
+    const solo = new Solo().boot();
+    const cert = solo.certify(solo.block(view, solo.world.certified), kind);
+    solo.hear(kind === "P" ? { type: "prepare", cert } : { type: "decide", cert });
+    const another = solo.block(laterView, solo.world.certified, { timestampMs: 1 });
+    solo.hear(solo.world.vote(solo.other(0), ballotOf(another, later)));
+    expect(solo.did("evidence")).toMatchObject([{ evidence: { type } }]);
+  });
+
+  test("is not of who has not signed the certificate", () => {
+    const solo = new Solo(7).boot();
+    const signers = [1, 2, 3, 4, 5].map((at) => solo.other(at)).sort((a, b) => a - b);
+    const cert = solo.world.certify(solo.block(1, solo.world.certified), "C", signers);
+    solo.hear({ type: "decide", cert });
+    const another = solo.block(1, solo.world.certified, { timestampMs: 1 });
+    solo.hear(solo.world.vote(solo.other(0), ballotOf(another, "C")));
+    expect(solo.did("evidence")).toEqual([]);
+  });
+
   test("is reported once", () => {
     const solo = new Solo().boot();
     const blocks = [1, 2, 3].map((timestampMs) =>

@@ -138,6 +138,18 @@ describe("a proposal (§6.4)", () => {
     expect(solo.did("evidence")).toEqual([]);
   });
 
+  test("of a view I have left gets no vote, but another one is evidence", () => {
+    const solo = new Solo().boot();
+    solo.hear({ type: "tc", tc: solo.world.timeout(3) });
+    for (const timestampMs of [T, T + 50])
+      solo.hear(
+        solo.propose(solo.block(1, solo.world.certified, { timestampMs }), solo.world.certified),
+      );
+    expect(solo.did("evidence")).toMatchObject([{ evidence: { type: "double_proposal" } }]);
+    expect(solo.all.filter(({ type }) => type === "persist")).toHaveLength(1);
+    expect(solo.replica.durable.lastVotedView).toBe(0);
+  });
+
   test("that comes again asks for my vote again (V6)", () => {
     const solo = offered();
     const [first] = solo.sent("vote");

@@ -1,3 +1,4 @@
+import { hasSigned } from "@/core/consensus/certificates.ts";
 import type { Event } from "@/core/consensus/events.ts";
 import { type Committee, leaderOf } from "@/core/consensus/quorum.ts";
 import type { Replica } from "@/core/consensus/state.ts";
@@ -24,7 +25,8 @@ export class Memory {
   readonly proposals = new Map<number, Hash>();
   readonly heard = new Set<string>();
   readonly shown = new Set<string>();
-  readonly #certified = new Set<number>();
+  /** The first certificate of each kind and view. */
+  readonly #certs = new Map<number, Cert>();
 
   constructor(life: number, { committee, view, me }: Readonly<Replica>) {
     this.life = life;
@@ -45,7 +47,7 @@ export class Memory {
     this.committee = committee;
     this.votes.clear();
     this.proposals.clear();
-    this.#certified.clear();
+    this.#certs.clear();
   }
 
   /** A quorum of votes and the proof of an epoch bring certificates too, of which no message tells. */
@@ -57,9 +59,9 @@ export class Memory {
   }
 
   #learnOf(certs: Replica["certs"], view: number): void {
-    const certified = certs.get(view);
-    if (certified?.P) this.#certified.add(slotOf(view, "P"));
-    if (certified?.C) this.#certified.add(slotOf(view, "C"));
+    const { P, C } = certs.get(view) ?? {};
+    if (P) this.hold(P, this.view);
+    if (C) this.hold(C, this.view);
   }
 
   /** Whether a vote is held, were it the first. */
@@ -70,12 +72,21 @@ export class Memory {
     return view >= this.view - 1 && leaderOf(committee, view) === me;
   }
 
-  /** Whether a certificate is the first of its kind in its view, or so old that nobody knows. */
-  isNew({ view, kind }: Cert, now: number): boolean {
-    if (view === 0) return false;
-    if (view < now - COMMIT_VIEWS) return true;
-    const before = this.#certified.size;
-    return this.#certified.add(slotOf(view, kind)).size > before;
+  /** Holds a certificate that was heard of in a view, if it is the first of its kind. */
+  hold(cert: Cert, now: number): void {
+    const slot = slotOf(cert.view, cert.kind);
+    if (cert.view > 0 && cert.view >= now - COMMIT_VIEWS && !this.#certs.has(slot))
+      this.#certs.set(slot, cert);
+  }
+
+  /** The certificates held that this one has signed. */
+  certsBy(signer: number): readonly Cert[] {
+    const signed: Cert[] = [];
+    for (const [slot, cert] of this.#certs) {
+      if (cert.view < this.view - COMMIT_VIEWS) this.#certs.delete(slot);
+      else if (hasSigned(cert, signer)) signed.push(cert);
+    }
+    return signed;
   }
 }
 

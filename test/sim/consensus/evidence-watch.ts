@@ -18,11 +18,11 @@ import { promise } from "./violation.ts";
  *   vote, by who leads its view, if that is at least v − 1; neither if the view is above v + 2n. The
  *   commit vote is held until its view is below v − 8, the prepare vote until it is below v − 2. A vote
  *   that would be held, were it the first, is compared with all votes held.
- * - The first proposal of a view is held if its view is v or above, up to v + 2n, until it is below
+ * - The first proposal of a view is held if its view is at least v − 2, up to v + 2n, until it is below
  *   v − 2. Any other proposal is compared with it, after its certificates were taken in.
- * - The votes in the first certificate of a kind in a view are compared with all votes held, and so is
- *   every certificate of a view below v − 8. They are not held themselves: a vote that comes later is
- *   not compared with them, nor is another certificate of that kind and view, nor that of an epoch proof.
+ * - The votes in a certificate are compared with all votes held, but for that in an epoch proof. The first
+ *   certificate of a kind in a view is held while its view is at least v − 8, and a vote that would be held
+ *   is compared with the votes in it.
  *
  * Of a step that ends the epoch only the vote, or the first certificate, has to be compared. Only liars
  * are watched: the honest do not contradict themselves (S5, and the first half of S10).
@@ -74,7 +74,8 @@ export class EvidenceWatch {
     let { view } = memory;
     for (const cert of certs) {
       if (cert.epoch !== memory.committee.epoch) continue;
-      if (memory.isNew(cert, view)) this.#hearCert(memory, host, cert, view);
+      this.#hearCert(memory, host, cert, view);
+      memory.hold(cert, view);
       view = Math.max(view, cert.view + 1);
     }
   }
@@ -93,7 +94,9 @@ export class EvidenceWatch {
     if (vote.epoch !== committee.epoch || !this.#isLiar(committee, signer)) return;
     if (!memory.isWanted(vote)) return;
     const held = (memory.votes.get(signer) ?? []).filter((one) => isHeld(one, view));
-    for (const one of held) this.#mustShow(memory, host, signer, offenceIn(one, vote));
+    const signed = memory.certsBy(signer);
+    for (const one of [...held, ...signed])
+      this.#mustShow(memory, host, signer, offenceIn(one, vote));
     if (!held.some(({ kind, view }) => kind === vote.kind && view === vote.view)) held.push(vote);
     memory.votes.set(signer, held);
   }
@@ -104,7 +107,7 @@ export class EvidenceWatch {
     if (!this.#isLiar(committee, proposer)) return;
     if (view > now + 2 * committee.validators.length) return;
     const first = view < now - PREPARE_VIEWS ? undefined : proposals.get(view);
-    if (first === undefined && view >= now) proposals.set(view, block.hash);
+    if (first === undefined && view >= now - PREPARE_VIEWS) proposals.set(view, block.hash);
     if (first !== undefined && first !== block.hash)
       this.#mustShow(memory, host, proposer, { type: "double_proposal", view });
   }

@@ -70,7 +70,11 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
   {
     name: "the votes in a certificate are no evidence",
     patches: [
-      patch("certified.ts", "  compareWithVotes(replica, cert);\n", "  void compareWithVotes;\n"),
+      patch(
+        "certified.ts",
+        "if (!before || !isSameSigners(before, cert)) compareWithVotes(replica, cert);",
+        "void [compareWithVotes, isSameSigners];",
+      ),
     ],
     fixed: LIAR,
     seeds: 2_000,
@@ -129,6 +133,41 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
         "emit.ts",
         "const id = offenceIdOf(evidence);",
         "const id = offenceIdOf({ ...evidence, first: { ...evidence.first, view: 0 } } as Evidence);",
+      ),
+    ],
+    fixed: LIAR,
+    seeds: 2_000,
+    check: "S10",
+  },
+  {
+    name: "the votes in a second certificate are no evidence",
+    patches: [
+      patch(
+        "certified.ts",
+        "if (!before || !isSameSigners(before, cert)) compareWithVotes(replica, cert);",
+        "if (!before) compareWithVotes(replica, cert); else void isSameSigners;",
+      ),
+    ],
+    fixed: LIAR,
+    seeds: 2_000,
+    check: "S10",
+  },
+  {
+    name: "the votes in an earlier certificate are no evidence",
+    patches: [
+      patch("votes.ts", "  compareWithCerts(replica, vote);\n", "  void compareWithCerts;\n"),
+    ],
+    fixed: LIAR,
+    seeds: 2_000,
+    check: "S10",
+  },
+  {
+    name: "proposals of left views are not compared",
+    patches: [
+      patch(
+        "replica.ts",
+        "header.view >= view - PREPARE_VIEWS_KEPT",
+        "header.view >= view + 0 * PREPARE_VIEWS_KEPT",
       ),
     ],
     fixed: LIAR,
