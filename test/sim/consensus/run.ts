@@ -10,7 +10,7 @@ import type { Fault, FaultCounts } from "./faults.ts";
 import type { Host } from "./host.ts";
 import { type Fixed, type Options, optionsOf } from "./options.ts";
 import type { Tally } from "./run-watch.ts";
-import { type Bugs, type Process, Simulation, START_MS } from "./simulation.ts";
+import { BLOCK_TXS_MAX, type Bugs, type Process, Simulation, START_MS } from "./simulation.ts";
 import { promise, Violation } from "./violation.ts";
 
 /** How a run ended. */
@@ -252,15 +252,19 @@ class Course {
 
   // Everything comes right.
 
+  /** As many as may lie in the largest committee there can be, and one at least. */
+  get #faultsMax(): number {
+    return Math.max(1, Math.floor((this.#simulation.options.n + 1) / 3));
+  }
+
   /** How long f failed views and the one that succeeds may take, and the waits between. */
   get #boundMs(): number {
     const { options } = this.#simulation;
-    const faults = Math.max(1, Math.floor((options.n + 1) / 3));
     const { statusIntervalMs } = this.#simulation.processes[0]?.host.config ?? {
       statusIntervalMs: 0,
     };
     const patience = options.drizzle > 0 ? 3 : 1;
-    return patience * ((faults + 2) * options.timeoutMsMax + statusIntervalMs);
+    return patience * ((this.#faultsMax + 2) * options.timeoutMsMax + statusIntervalMs);
   }
 
   /** L1, L6, L7: what honest processes hold is committed and executed by all of them, in time. */
@@ -276,7 +280,7 @@ class Course {
     this.#until(healedAt + this.#boundMs, () => wanted.length > 0);
     promise(wanted.length > 0, "L6", () => "no validator is up to date");
     const first = agenda.now + this.#boundMs;
-    const last = first + 2 * options.timeoutMs;
+    const last = first + 2 * options.timeoutMs + this.#backlogMs(wanted);
     this.#until(first, () => watch.safety.chain.length > heights);
     promise(watch.safety.chain.length > heights, "L1", () => `nothing new by ${first.toFixed(0)}`);
     this.#until(
@@ -290,6 +294,14 @@ class Course {
       return `transaction ${tx} is not executed everywhere by ${last.toFixed(0)}: ${where.join(" ")}`;
     });
     this.recovery = (agenda.now - healedAt) / (last - healedAt);
+  }
+
+  /** What does not fit into one block of each honest leader waits until those who lie have had their turns. */
+  #backlogMs(wanted: readonly Tx[]): number {
+    const { options } = this.#simulation;
+    const count = new Set(wanted.map((tx) => readTx(tx).id)).size;
+    const aTurn = BLOCK_TXS_MAX * Math.max(1, options.n - this.#faultsMax);
+    return Math.floor(count / aTurn) * (this.#faultsMax + 1) * options.timeoutMsMax;
   }
 
   /** Gives a transaction to a validator as soon as there is one to take it. */

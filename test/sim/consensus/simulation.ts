@@ -47,6 +47,8 @@ export interface Terms {
 }
 
 export const START_MS = 1_700_000_000_000;
+/** So few that what waits makes more than one block. */
+export const BLOCK_TXS_MAX = 8;
 const LIARS: readonly Part[] = ["traitor", "twin", "stale", "wiped"];
 /** How often a start finds its chain behind its record. */
 const BEHIND = 0.3;
@@ -377,7 +379,7 @@ function configOf({ options, book }: Simulation, me: PublicKey, isObserver: bool
     resendMsMax: timeoutMsMax,
     driftMsMax: 2_000 + deltaMs,
     stalenessMs: 60_000,
-    blockTxsMax: 8,
+    blockTxsMax: BLOCK_TXS_MAX,
     blockBytesMax: 1 << 20,
     unexecutedMax: 64,
     lagMax: 24,
