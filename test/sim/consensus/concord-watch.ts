@@ -11,6 +11,8 @@ export interface ConcordTerms {
   readonly agenda: Agenda;
   readonly ballots: Ballots;
   readonly deltaMs: number;
+  /** When no disk is as slow any more as it may be before all is well. */
+  readonly from: number;
   /** Where it is counted how often there was something to look at. */
   readonly tally: { followed: number; backed: number };
   /** Those whose progress is promised: honest all the time, and up. */
@@ -70,14 +72,14 @@ export class ConcordWatch {
   proposed(host: Host, { block }: Proposal): void {
     const { epoch, view, justifyView } = block.header;
     const { enteredBy, committee } = host.state?.replica ?? {};
+    const { agenda, deltaMs, from } = this.#terms;
     const knowsLocks = justifyView === view - 1 || this.#entered.has(host.id);
-    if (!knowsLocks || enteredBy === "boot" || committee?.epoch !== epoch) return;
+    if (agenda.now < from || !knowsLocks || enteredBy === "boot" || committee?.epoch !== epoch) return;
     const voters = this.#voters(epoch);
     if (!voters.includes(host)) return;
     const able = voters.filter((other) => isAble(other, block));
     const quorum = quorumOf(committee.validators.length);
     if (able.length < quorum) return;
-    const { agenda, deltaMs } = this.#terms;
     agenda.after(1.5 * deltaMs, () => this.#haveVoted(block, able, quorum));
   }
 

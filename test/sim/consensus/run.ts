@@ -163,8 +163,10 @@ class Course {
   #watchConcord(): void {
     const { agenda, watch, options } = this.#simulation;
     const { tally, safety } = watch;
-    const { deltaMs, drizzle } = options;
-    const terms = { agenda, ballots: safety.ballots, tally, deltaMs, correct: this.#correct() };
+    const { deltaMs, drizzle, fsyncMsMax } = options;
+    const from = agenda.now + fsyncMsMax;
+    const correct = this.#correct();
+    const terms = { agenda, ballots: safety.ballots, tally, deltaMs, from, correct };
     if (drizzle === 0) watch.concord = new ConcordWatch(terms);
   }
 
