@@ -5,6 +5,7 @@ import { endEpoch, isEpochOver, knowsNextSet } from "./epoch-end.ts";
 import { checkDivergence } from "./execution.ts";
 import { forgetBody, pruneBlocks } from "./pruning.ts";
 import { observeCommit, provesCommit } from "./safety-rules.ts";
+import { measureSpan, timeoutOf } from "./spans.ts";
 import type { Replica } from "./state.ts";
 import type { Block, Cert } from "./types.ts";
 
@@ -83,8 +84,15 @@ function commitBlocks(replica: Replica, blocks: readonly Block[], cert: Cert): v
     checkDivergence(replica, header);
   }
   replica.committed = { hash: last.hash, header: last.header };
-  replica.fails = 0;
+  forgiveFails(replica);
   replica.resends = 0;
   replica.resendAt = replica.now + 2 * replica.config.deltaMs;
   pruneBlocks(replica);
+}
+
+/** Views are short again from here on (§6.6); the present one is not over because it was to be a long one. */
+function forgiveFails(replica: Replica): void {
+  const before = timeoutOf(replica);
+  replica.fails = 0;
+  if (timeoutOf(replica) < before) measureSpan(replica);
 }

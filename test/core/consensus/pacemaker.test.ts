@@ -232,3 +232,20 @@ test("nobody stays behind when the commit votes of an idle network were lost to 
   expect(cluster.hosts.map(({ chain }) => chain.length)).toEqual([2, 2, 2, 2]);
   expect(cluster.hosts.map(({ timers }) => [...timers.keys()])).toEqual(Array(4).fill(["status"]));
 });
+
+describe("a commit in a view that was given more time than most (§7.4)", () => {
+  test.each([1, 2])("leaves the view the usual time, with spans of %d", (syncPeriod) => {
+    const solo = new Solo(4, { syncPeriod }).boot();
+    const block = solo.block(1, solo.world.certified);
+    solo.hear(solo.propose(block, solo.world.certified));
+    solo.work();
+    for (let view = 3; view <= 15; view += 2)
+      solo.hear({ type: "tc", tc: solo.world.timeout(view) });
+    const { timeoutMs } = solo.config;
+    solo.now += 3 * timeoutMs;
+    solo.hear({ type: "decide", cert: solo.certify(block, "C") });
+    expect(solo.did("commit")).toHaveLength(1);
+    expect(solo.replica).toMatchObject({ view: 15, fails: 0 });
+    expect(solo.replica.timers.get("view")?.dueAt).toBe(solo.now + timeoutMs);
+  });
+});

@@ -74,7 +74,8 @@ export class ConcordWatch {
     const { enteredBy, committee } = host.state?.replica ?? {};
     const { agenda, deltaMs, from } = this.#terms;
     const knowsLocks = justifyView === view - 1 || this.#entered.has(host.id);
-    if (agenda.now < from || !knowsLocks || enteredBy === "boot" || committee?.epoch !== epoch) return;
+    if (agenda.now < from || !knowsLocks || enteredBy === "boot" || committee?.epoch !== epoch)
+      return;
     const voters = this.#voters(epoch);
     if (!voters.includes(host)) return;
     const able = voters.filter((other) => isAble(other, block));
