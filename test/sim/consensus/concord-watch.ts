@@ -11,6 +11,9 @@ export interface ConcordTerms {
   readonly agenda: Agenda;
   readonly ballots: Ballots;
   readonly deltaMs: number;
+  readonly syncPeriod: number;
+  /** By epoch, the highest view of anybody honest before all was well. */
+  readonly highest: ReadonlyMap<number, number>;
   /** When no disk is as slow any more as it may be before all is well. */
   readonly from: number;
   /** Where it is counted how often there was something to look at. */
@@ -28,8 +31,6 @@ export interface ConcordTerms {
 export class ConcordWatch {
   readonly #terms: ConcordTerms;
   readonly #views = new Map<number, string>();
-  /** Those that were there before all was well have not entered their view under its promises. */
-  readonly #entered = new Set<number>();
 
   constructor(terms: ConcordTerms) {
     this.#terms = terms;
@@ -39,7 +40,6 @@ export class ConcordWatch {
   /** Whatever a correct process has entered by a timeout certificate, all have 2Δ later. */
   stepped(host: Host): void {
     if (!this.#hasMoved(host) || !host.state) return;
-    this.#entered.add(host.id);
     const { view, committee, enteredBy } = host.state.replica;
     const { epoch } = committee;
     const voters = this.#voters(epoch);
@@ -73,7 +73,7 @@ export class ConcordWatch {
     const { epoch, view, justifyView } = block.header;
     const { enteredBy, committee } = host.state?.replica ?? {};
     const { agenda, deltaMs, from } = this.#terms;
-    const knowsLocks = justifyView === view - 1 || this.#entered.has(host.id);
+    const knowsLocks = justifyView === view - 1 || view >= this.#newFrom(epoch);
     if (agenda.now < from || !knowsLocks || enteredBy === "boot" || committee?.epoch !== epoch)
       return;
     const voters = this.#voters(epoch);
@@ -82,6 +82,15 @@ export class ConcordWatch {
     const quorum = quorumOf(committee.validators.length);
     if (able.length < quorum) return;
     agenda.after(1.5 * deltaMs, () => this.#haveVoted(block, able, quorum));
+  }
+
+  /**
+   * The first view of a span nobody was in before all was well. Of an older one a leader may have heard
+   * in another life of those who tell it their locks, and they have higher ones in this life.
+   */
+  #newFrom(epoch: number): number {
+    const { highest, syncPeriod } = this.#terms;
+    return Math.ceil((highest.get(epoch) ?? 0) / syncPeriod) * syncPeriod + 1;
   }
 
   #haveVoted(block: Block, able: readonly Host[], quorum: number): void {

@@ -3,6 +3,7 @@ import type { Alarm, Effect, Event } from "@/core/consensus/events.ts";
 import type { Evidence } from "@/core/consensus/evidence.ts";
 import type { Message, Proposal } from "@/core/consensus/messages.ts";
 import type { Committee } from "@/core/consensus/quorum.ts";
+import type { State } from "@/core/consensus/state.ts";
 import type { Block, Cert, Hash } from "@/core/consensus/types.ts";
 import type { AppState } from "./application.ts";
 import type { ConcordWatch } from "./concord-watch.ts";
@@ -56,6 +57,8 @@ export class RunWatch implements Watch {
   wishedAt = 0;
   /** Waits of leaders for the locks of others: none while honest leaders follow each other (L4). */
   leaderWaits = 0;
+  /** By epoch, the highest view an honest process was in until the network healed. */
+  readonly highest = new Map<number, number>();
   /** From when the network has healed. */
   concord: ConcordWatch | null = null;
   readonly #proposed = new Set<Hash>();
@@ -94,7 +97,8 @@ export class RunWatch implements Watch {
     this.#evidence.stepped(host, event, effects);
     this.tally.heard = this.#evidence.heard;
     this.#states.check(host, host.state);
-    this.concord?.stepped(host);
+    if (this.concord) this.concord.stepped(host);
+    else this.#noteView(host.state.replica);
     for (const effect of effects) if (isLeaderWait(effect, host.config.deltaMs)) this.leaderWaits++;
   }
 
@@ -111,6 +115,10 @@ export class RunWatch implements Watch {
     }
     this.safety.sealed(host, message);
     if (message.type === "proposal") this.#onProposal(host, message);
+  }
+
+  #noteView({ view, committee: { epoch } }: State["replica"]): void {
+    if (view > (this.highest.get(epoch) ?? 0)) this.highest.set(epoch, view);
   }
 
   #onProposal(host: Host, proposal: Proposal): void {

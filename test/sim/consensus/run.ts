@@ -162,11 +162,10 @@ class Course {
   /** L2 and L3, where what is sent arrives. */
   #watchConcord(): void {
     const { agenda, watch, options } = this.#simulation;
-    const { tally, safety } = watch;
-    const { deltaMs, drizzle, fsyncMsMax } = options;
-    const from = agenda.now + fsyncMsMax;
-    const correct = this.#correct();
-    const terms = { agenda, ballots: safety.ballots, tally, deltaMs, from, correct };
+    const { tally, safety, highest } = watch;
+    const { deltaMs, drizzle, fsyncMsMax, syncPeriod } = options;
+    const before = { highest, from: agenda.now + fsyncMsMax, correct: this.#correct() };
+    const terms = { agenda, ballots: safety.ballots, tally, deltaMs, syncPeriod, ...before };
     if (drizzle === 0) watch.concord = new ConcordWatch(terms);
   }
 
