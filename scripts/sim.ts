@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { type BatchSum, commandOf, termsOf } from "#test/sim/consensus/batch.ts";
 import { theCore } from "#test/sim/consensus/core.ts";
 import { runOnAllCores } from "#test/sim/consensus/crew.ts";
@@ -12,35 +13,76 @@ import { tellStory } from "#test/sim/consensus/story.ts";
 
 /**
  * Simulates the consensus core: `sim [--from 0] [--seeds 2000] [--nodes N] [--twins] [--mutant NAME]
- * [--replay SEED]`; `sim --rewrite` tells the stories of test/transcripts anew. Everything follows from the seed. The last line is `N seeds, N events, N
- * violations`; ends with 4 when there are violations, and then says how to run them again.
+ * [--replay SEED]`; `sim --rewrite` tells the stories of test/transcripts anew. Everything follows from
+ * the seed. The last line is `N seeds, N events, N violations`; ends with 4 when there are violations, and
+ * then says how to run them again, and with 2 when it does not understand what is wanted.
  */
 
 const VIOLATED = 4;
 const MISUSED = 2;
+const USAGE =
+  "sim [--from N] [--seeds N] [--nodes 1..31] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]";
+/** A simulation of more takes minutes for a seed. */
+const NODES_MAX = 31;
 
-function option(name: string): string | null {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? null : (process.argv[at + 1] ?? null);
+interface Given {
+  readonly from: number;
+  readonly seeds: number;
+  readonly nodes: number | null;
+  readonly isTwins: boolean;
+  readonly replay: number | null;
+  readonly mutant: string | null;
+  readonly rewrite: boolean;
 }
 
-const given = {
-  from: Number(option("--from") ?? 0),
-  seeds: Number(option("--seeds") ?? 2_000),
-  nodes: option("--nodes") === null ? null : Number(option("--nodes")),
-  isTwins: process.argv.includes("--twins"),
-};
+/** What is wanted; throws an error that says what cannot be understood. */
+function read(args: readonly string[]): Given {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      from: { ...text, default: "0" },
+      seeds: { ...text, default: "2000" },
+      nodes: text,
+      replay: text,
+      mutant: text,
+      twins: flag,
+      rewrite: flag,
+    },
+  });
+  const { from, seeds, nodes, replay, mutant = null, twins: isTwins, rewrite } = values;
+  return {
+    from: whole("--from", from),
+    seeds: whole("--seeds", seeds),
+    nodes: nodes === undefined ? null : whole("--nodes", nodes, { least: 1, most: NODES_MAX }),
+    replay: replay === undefined ? null : whole("--replay", replay),
+    isTwins,
+    mutant,
+    rewrite,
+  };
+}
 
+/** Seeds are numbers of 32 bits. */
+function whole(name: string, text: string, { least = 0, most = 2 ** 31 } = {}): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw new Error(`${name} is a whole number from ${least} to ${most}, not "${text}"`);
+}
+
+let given: Given;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const numbers = [given.from, given.seeds, given.nodes ?? 1];
-  if (!numbers.every((one) => Number.isSafeInteger(one) && one >= 0)) return misused();
-  const name = option("--mutant");
-  const replay = option("--replay");
-  if (process.argv.includes("--rewrite")) return rewriteStories();
-  if (name !== null) return huntMutant(name, replay);
-  if (replay !== null) return show(termsOf(Number(replay), given));
+  try {
+    given = read(process.argv.slice(2));
+  } catch (thrown) {
+    return misused(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+  const { mutant, replay, rewrite } = given;
+  if (rewrite) return rewriteStories();
+  if (mutant !== null) return huntMutant(mutant, replay);
+  if (replay !== null) return show(termsOf(replay, given));
   return simulate();
 }
 
@@ -69,7 +111,7 @@ function progress(sum: BatchSum, seconds: number): void {
 function show(terms: RunTerms): number {
   const outcome = run(terms);
   const { violation, tally, options } = outcome;
-  const mutant = option("--mutant");
+  const { mutant } = given;
   const command = commandOf(terms.seed, given) + (mutant ? ` --mutant "${mutant}"` : "");
   if (violation) console.log(reportOf(terms, outcome, command));
   else {
@@ -81,7 +123,7 @@ function show(terms: RunTerms): number {
 }
 
 /** Looks for a seed that catches a bug that was put in on purpose. */
-async function huntMutant(name: string, replay: string | null): Promise<number> {
+async function huntMutant(name: string, replay: number | null): Promise<number> {
   const mutant = MUTANTS.find((one) => one.name === name);
   if (!mutant)
     return misused(`There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`);
@@ -93,7 +135,7 @@ async function huntMutant(name: string, replay: string | null): Promise<number> 
     ...(bugs && { bugs }),
     ...(fixed && { fixed }),
   });
-  if (replay !== null) return show(terms(Number(replay)));
+  if (replay !== null) return show(terms(replay));
   let events = 0;
   for (let seed = given.from; seed < given.from + given.seeds; seed++) {
     const { violation, tally } = run(terms(seed));
@@ -117,10 +159,7 @@ function rewriteStories(): number {
   return 0;
 }
 
-function misused(why?: string): number {
-  console.log(
-    why ??
-      "sim [--from N] [--seeds N] [--nodes N] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]",
-  );
+function misused(why: string): number {
+  console.error(`${why}\n${USAGE}`);
   return MISUSED;
 }
