@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { add, type BatchSum, EMPTY_SUM } from "#test/sim/consensus/batch.ts";
 import { runOnAllCores } from "#test/sim/consensus/crew.ts";
 import { figuresOf } from "#test/sim/consensus/figures.ts";
@@ -329,44 +330,93 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-function option(name: string, usual: string): string {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? usual : (process.argv[at + 1] ?? usual);
-}
-
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-async function soak(name: string | undefined): Promise<number> {
-  const rounds = (usual: number): number => Number(option("--rounds", `${usual}`));
-  if (name === "kill")
-    return run(killSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
-  if (name === "adversary") return run(adversarySoak(rounds(100_000)));
-  if (name === "payout") return run(payoutSoak(rounds(100_000)));
-  if (name === "openapi") return run(openApiSoak(rounds(100_000)));
-  if (name === "enrol")
-    return run(enrolSoak(rounds(100), option("--database", "sqlite") as "sqlite" | "postgres"));
-  if (name === "rotate") return run(rotateSoak(rounds(20), process.argv.includes("--kills")));
-  if (name === "overload") return run(overloadSoak(rounds(9), Number(option("--nodes", "100"))));
-  if (name === "sim") return run(simSoak(rounds(300_000), false));
-  if (name === "twins") return run(simSoak(rounds(100_000), true));
-  if (name === "signatures") return run(signatureSoak(rounds(500)));
-  say("soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]");
-  say("soak adversary [--rounds 100000] [--fresh]");
-  say("soak payout [--rounds 100000] [--fresh]");
-  say("soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]");
-  say("soak rotate [--rounds 20] [--kills] [--fresh]");
-  say("soak overload [--rounds 9] [--nodes 100] [--fresh]");
-  say("  each round: 450 connections ask ten times what 16 get answered, for 4 s, open loop;");
-  say("  then the pool is killed and all nodes come back. limits.memory_mb is 512. Fails over");
-  say("  512 MB resident, 10 s to recover, 60 s until the last node is back, or a lost credit;");
-  say("  the kept goodput is a figure (goal 0.9): a busy machine disturbs it.");
-  say("soak openapi [--rounds 100000] [--fresh]");
-  say("soak sim [--rounds 300000] [--fresh]");
-  say("soak twins [--rounds 100000] [--fresh]");
-  say("soak signatures [--rounds 500] [--fresh]");
-  return 2;
+const USAGE = `soak kill [--rounds 100] [--database sqlite|postgres] [--fresh]
+soak adversary [--rounds 100000] [--fresh]
+soak payout [--rounds 100000] [--fresh]
+soak enrol [--rounds 100] [--database sqlite|postgres] [--fresh]
+soak rotate [--rounds 20] [--kills] [--fresh]
+soak overload [--rounds 9] [--nodes 100] [--fresh]
+  each round: 450 connections ask ten times what 16 get answered, for 4 s, open loop;
+  then the pool is killed and all nodes come back. limits.memory_mb is 512. Fails over
+  512 MB resident, 10 s to recover, 60 s until the last node is back, or a lost credit;
+  the kept goodput is a figure (goal 0.9): a busy machine disturbs it.
+soak openapi [--rounds 100000] [--fresh]
+soak sim [--rounds 300000] [--fresh]
+soak twins [--rounds 100000] [--fresh]
+soak signatures [--rounds 500] [--fresh]`;
+
+/** What is wanted; throws an error that says what cannot be understood. */
+function read(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { rounds: text, database: text, nodes: text, kills: flag, fresh: flag },
+  });
+  const { rounds, database = "sqlite", nodes, kills } = values;
+  const [name, ...others] = positionals;
+  if (others.length > 0) throw new Error(`one soak at a time, not ${positionals.join(", ")}`);
+  if (database !== "sqlite" && database !== "postgres")
+    throw new Error(`--database is sqlite or postgres, not "${database}"`);
+  return {
+    name,
+    database: database as "sqlite" | "postgres",
+    rounds: (usual: number) => counted("--rounds", rounds, usual),
+    nodes: counted("--nodes", nodes, 100),
+    kills,
+  };
 }
 
-process.exit(await soak(process.argv[2]));
+function counted(name: string, text: string | undefined, usual: number): number {
+  if (text === undefined) return usual;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value;
+  throw new Error(`${name} is a whole number from 1 on, not "${text}"`);
+}
+
+function runNamed({ name, rounds, database, kills, nodes }: ReturnType<typeof read>) {
+  switch (name) {
+    case "kill":
+      return run(killSoak(rounds(100), database));
+    case "adversary":
+      return run(adversarySoak(rounds(100_000)));
+    case "payout":
+      return run(payoutSoak(rounds(100_000)));
+    case "openapi":
+      return run(openApiSoak(rounds(100_000)));
+    case "enrol":
+      return run(enrolSoak(rounds(100), database));
+    case "rotate":
+      return run(rotateSoak(rounds(20), kills));
+    case "overload":
+      return run(overloadSoak(rounds(9), nodes));
+    case "sim":
+      return run(simSoak(rounds(300_000), false));
+    case "twins":
+      return run(simSoak(rounds(100_000), true));
+    case "signatures":
+      return run(signatureSoak(rounds(500)));
+    default:
+      throw new Error(name ? `there is no soak "${name}"` : "say which soak");
+  }
+}
+
+const MISUSED = 2;
+
+async function main(): Promise<number> {
+  let running: Promise<number>;
+  try {
+    running = runNamed(read(process.argv.slice(2)));
+  } catch (thrown) {
+    say(`${thrown instanceof Error ? thrown.message : thrown}\n${USAGE}`);
+    return MISUSED;
+  }
+  return await running;
+}
+
+process.exit(await main());
