@@ -52,9 +52,15 @@ function isSameSigners({ bitmap }: Cert, other: Cert): boolean {
 
 /** A vote may come after a certificate that holds one its signer contradicts with it. */
 export function compareWithCerts(replica: Replica, vote: Vote): void {
-  for (const { P, C } of replica.certs.values()) {
-    if (P && contradict(P, vote)) reportSigner(replica, P, vote);
-    if (C && contradict(C, vote)) reportSigner(replica, C, vote);
+  const { certs, view } = replica;
+  const same = certs.get(vote.view)?.[vote.kind];
+  if (same && contradict(same, vote)) reportSigner(replica, same, vote);
+  // Every certificate is of a view I have left: mostly there is none that could be at odds with a vote.
+  const mayOppose = vote.kind === "P" ? vote.justifyView < vote.view - 1 : vote.view < view - 1;
+  if (!mayOppose) return;
+  for (const { P, C } of certs.values()) {
+    const cert = vote.kind === "P" ? C : P;
+    if (cert && contradict(cert, vote)) reportSigner(replica, cert, vote);
   }
 }
 
