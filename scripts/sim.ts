@@ -10,6 +10,7 @@ import { reportOf } from "#test/sim/consensus/report.ts";
 import { type RunTerms, run } from "#test/sim/consensus/run.ts";
 import { allStories } from "#test/sim/consensus/stories.ts";
 import { tellStory } from "#test/sim/consensus/story.ts";
+import { misused, whole } from "./arguments.ts";
 
 /**
  * Simulates the consensus core: `sim [--from 0] [--seeds 2000] [--nodes N] [--twins] [--mutant NAME]
@@ -19,11 +20,13 @@ import { tellStory } from "#test/sim/consensus/story.ts";
  */
 
 const VIOLATED = 4;
-const MISUSED = 2;
 const USAGE =
-  "sim [--from N] [--seeds N] [--nodes 1..31] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]";
-/** A simulation of more takes minutes for a seed. */
-const NODES_MAX = 31;
+  "sim [--from N] [--seeds N] [--nodes 1..100] [--twins] [--mutant NAME] [--replay SEED] [--rewrite]";
+/** Validators an epoch may have, and the fewest of which one may have a twin. */
+const NODES_MAX = 100;
+const TWINS_NODES_MIN = 4;
+/** Seeds are numbers of 32 bits. */
+const SEED_MAX = 2 ** 31;
 
 interface Given {
   readonly from: number;
@@ -52,34 +55,30 @@ function read(args: readonly string[]): Given {
     },
   });
   const { from, seeds, nodes, replay, mutant = null, twins: isTwins, rewrite } = values;
+  const least = isTwins ? TWINS_NODES_MIN : 1;
   return {
-    from: whole("--from", from),
-    seeds: whole("--seeds", seeds),
-    nodes: nodes === undefined ? null : whole("--nodes", nodes, { least: 1, most: NODES_MAX }),
-    replay: replay === undefined ? null : whole("--replay", replay),
+    from: whole("--from", from, { most: SEED_MAX }),
+    seeds: whole("--seeds", seeds, { most: SEED_MAX }),
+    nodes: nodes === undefined ? null : whole("--nodes", nodes, { least, most: NODES_MAX }),
+    replay: replay === undefined ? null : whole("--replay", replay, { most: SEED_MAX }),
     isTwins,
     mutant,
     rewrite,
   };
 }
 
-/** Seeds are numbers of 32 bits. */
-function whole(name: string, text: string, { least = 0, most = 2 ** 31 } = {}): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new Error(`${name} is a whole number from ${least} to ${most}, not "${text}"`);
+function understood(): Given {
+  try {
+    return read(process.argv.slice(2));
+  } catch (thrown) {
+    process.exit(misused(thrown, USAGE));
+  }
 }
 
-let given: Given;
-process.exitCode = await main();
+const given = understood();
+process.exitCode = await main(given);
 
-async function main(): Promise<number> {
-  try {
-    given = read(process.argv.slice(2));
-  } catch (thrown) {
-    return misused(thrown instanceof Error ? thrown.message : String(thrown));
-  }
-  const { mutant, replay, rewrite } = given;
+async function main({ mutant, replay, rewrite }: Given): Promise<number> {
   if (rewrite) return rewriteStories();
   if (mutant !== null) return huntMutant(mutant, replay);
   if (replay !== null) return show(termsOf(replay, given));
@@ -126,7 +125,10 @@ function show(terms: RunTerms): number {
 async function huntMutant(name: string, replay: number | null): Promise<number> {
   const mutant = MUTANTS.find((one) => one.name === name);
   if (!mutant)
-    return misused(`There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`);
+    return misused(
+      `There is no mutant "${name}". ${MUTANTS.map((one) => one.name).join(", ")}`,
+      USAGE,
+    );
   const core = await mutantCore(mutant.patches ?? []);
   const { bugs, fixed } = mutant;
   const terms = (seed: number): RunTerms => ({
@@ -157,9 +159,4 @@ function rewriteStories(): number {
     writeFileSync(path, told);
   }
   return 0;
-}
-
-function misused(why: string): number {
-  console.error(`${why}\n${USAGE}`);
-  return MISUSED;
 }

@@ -12,6 +12,7 @@ import { askForged } from "#test/support/forged-requests.ts";
 import { type KillFigures, killPool } from "#test/support/killing.ts";
 import { type OverloadFigures, overloadPool } from "#test/support/overloading.ts";
 import { type RotatingFigures, rotateUnderLoad } from "#test/support/rotating.ts";
+import { misused, whole } from "./arguments.ts";
 
 /**
  * Runs long what the tests run short: `soak kill [--rounds 100] [--database sqlite|postgres]`,
@@ -75,7 +76,7 @@ async function run<Sum>(soak: Soak<Sum>): Promise<number> {
 
 type KillSum = Omit<KillFigures, "backMs"> & { readonly backMs: readonly number[] };
 
-function killSoak(rounds: number, database: "sqlite" | "postgres"): Soak<KillSum> {
+function killSoak(rounds: number, database: DatabaseName): Soak<KillSum> {
   return {
     name: `kill-${database}`,
     rounds,
@@ -202,7 +203,7 @@ function rotateSoak(rounds: number, kills: boolean): Soak<RotatingFigures> {
 }
 
 /** A hundred machines at once with a token for one; in three of four rounds the pool is killed meanwhile. */
-function enrolSoak(rounds: number, database: "sqlite" | "postgres"): Soak<RaceFigures> {
+function enrolSoak(rounds: number, database: DatabaseName): Soak<RaceFigures> {
   return {
     name: `enrol-${database}`,
     rounds,
@@ -349,6 +350,13 @@ soak sim [--rounds 300000] [--fresh]
 soak twins [--rounds 100000] [--fresh]
 soak signatures [--rounds 500] [--fresh]`;
 
+type DatabaseName = "sqlite" | "postgres";
+
+function databaseOf(name: string): DatabaseName {
+  if (name === "sqlite" || name === "postgres") return name;
+  throw new Error(`--database is sqlite or postgres, not "${name}"`);
+}
+
 /** What is wanted; throws an error that says what cannot be understood. */
 function read(args: readonly string[]) {
   const text = { type: "string" } as const;
@@ -361,22 +369,13 @@ function read(args: readonly string[]) {
   const { rounds, database = "sqlite", nodes, kills } = values;
   const [name, ...others] = positionals;
   if (others.length > 0) throw new Error(`one soak at a time, not ${positionals.join(", ")}`);
-  if (database !== "sqlite" && database !== "postgres")
-    throw new Error(`--database is sqlite or postgres, not "${database}"`);
   return {
     name,
-    database: database as "sqlite" | "postgres",
-    rounds: (usual: number) => counted("--rounds", rounds, usual),
-    nodes: counted("--nodes", nodes, 100),
+    database: databaseOf(database),
+    rounds: (usual: number) => whole("--rounds", rounds ?? `${usual}`, { least: 1 }),
+    nodes: whole("--nodes", nodes ?? "100", { least: 1 }),
     kills,
   };
-}
-
-function counted(name: string, text: string | undefined, usual: number): number {
-  if (text === undefined) return usual;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value > 0 && Number.isSafeInteger(value)) return value;
-  throw new Error(`${name} is a whole number from 1 on, not "${text}"`);
 }
 
 function runNamed({ name, rounds, database, kills, nodes }: ReturnType<typeof read>) {
@@ -406,15 +405,12 @@ function runNamed({ name, rounds, database, kills, nodes }: ReturnType<typeof re
   }
 }
 
-const MISUSED = 2;
-
 async function main(): Promise<number> {
   let running: Promise<number>;
   try {
     running = runNamed(read(process.argv.slice(2)));
   } catch (thrown) {
-    say(`${thrown instanceof Error ? thrown.message : thrown}\n${USAGE}`);
-    return MISUSED;
+    return misused(thrown, USAGE);
   }
   return await running;
 }
