@@ -41,9 +41,10 @@ export class ConcordWatch {
   stepped(host: Host): void {
     if (!this.#hasMoved(host) || !host.state) return;
     const { view, committee, enteredBy } = host.state.replica;
+    if (enteredBy !== "tc") return;
     const { epoch } = committee;
     const voters = this.#voters(epoch);
-    if (enteredBy !== "tc" || !voters.includes(host)) return;
+    if (!voters.includes(host)) return;
     const { agenda, deltaMs } = this.#terms;
     agenda.after(2 * deltaMs, () => this.#haveFollowed({ host, voters, epoch, view }));
   }
@@ -68,7 +69,7 @@ export class ConcordWatch {
     }
   }
 
-  /** A correct leader proposes for the first time in a view: those in its view that can vote for it do so before they leave. */
+  /** A correct leader proposes for the first time in a view: a quorum of those in it votes for that. */
   proposed(host: Host, { block }: Proposal): void {
     const { epoch, view, justifyView } = block.header;
     const { enteredBy, committee } = host.state?.replica ?? {};
@@ -122,7 +123,7 @@ interface Followed {
   readonly view: number;
 }
 
-/** Whether it is in the view of the block, or about to be, and has what a vote needs besides it. */
+/** Whether it is in the view of the block and has what a vote needs besides it. */
 function isAble(host: Host, { header }: Block): boolean {
   if (!host.state) return false;
   const { view, isCatchingUp, timedOut } = host.state.replica;

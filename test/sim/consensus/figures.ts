@@ -19,7 +19,7 @@ export function figuresOf(sum: BatchSum, seconds: number): readonly string[] {
     `${happened}; ${tally.restarts} restarts, ${tally.lost} messages lost or cut off`,
     `${tally.commits} commits, ${tally.timeouts} wishes, ${tally.evidence} offences shown, ${tally.heard} of them due`,
     `${tally.followed} timeouts followed by all, ${tally.backed} proposals of honest leaders backed`,
-    `the slowest recovery took ${(100 * recovery).toFixed(0)} % of the time it has, (f + 2) τ_max`,
+    `the slowest recovery took ${(100 * recovery).toFixed(0)} % of the time it has, (f + 2) τ_max and more for a backlog`,
     ...(failed.length > 0 ? [`seeds that failed: ${failed.join(" ")}`] : []),
     `${seeds} seeds, ${tally.events} events, ${violations} violations`,
   ];

@@ -316,12 +316,14 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     fixed: { ...LIAR, tricks: ["prepare_to_one"] },
     seeds: 2_000,
+    check: "L3",
   },
   {
     name: "timeout certificate not passed on",
     patches: [patch("views.ts", "  passOn(replica, tc);\n", "  void passOn;\n")],
     fixed: N4,
     seeds: 500,
+    check: "L2",
   },
   {
     name: "leader waits for Q only",

@@ -184,7 +184,7 @@ class Course {
     }
   }
 
-  /** A run is no longer for having begun slowly: what is left of its events is for coming right. */
+  /** Nothing new once the events for what goes wrong are used up: the rest are for coming right. */
   #submitEarly(): void {
     if (this.#simulation.watch.tally.events < EVENTS_BEFORE) this.#submit();
   }
